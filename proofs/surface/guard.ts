@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { lstatSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -43,14 +44,10 @@ export async function readRepository(root: string): Promise<Repository> {
   return { files: files.filter((file) => file !== undefined) }
 }
 
-/** A file that git tracks and that is deleted in the work tree is no part of the surface. */
+/** No part of the surface: a tracked file that is deleted in the work tree, and a link, whose target is judged itself. */
 async function readSource(root: string, path: string): Promise<SourceFile | undefined> {
-  try {
-    return { path, text: await readFile(join(root, path), 'utf8') }
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
-  }
+  const status = lstatSync(join(root, path), { throwIfNoEntry: false })
+  return status?.isFile() === true ? { path, text: await readFile(join(root, path), 'utf8') } : undefined
 }
 
 /** All findings of all guards, each message led by its guard's name. */
