@@ -13,6 +13,15 @@ export interface Message<F extends Fields = Fields> {
 
 export type Of<M extends Message> = z.output<M['schema']>
 
+const messages = new WeakMap<z.core.$ZodType, Message>()
+
+/** The message whose schema this is, also when refined since; undefined for any other schema. */
+export function messageOf(schema: z.core.$ZodType): Message | undefined {
+  const found = messages.get(schema)
+  if (found !== undefined) return found
+  return schema._zod.parent === undefined ? undefined : messageOf(schema._zod.parent)
+}
+
 /** A message of numbered fields. Throws TypeError when two fields share a number. */
 export function message<const F extends Fields>(fields: F): Message<F> {
   const names = new Map<number, string>()
@@ -24,7 +33,9 @@ export function message<const F extends Fields>(fields: F): Message<F> {
     names.set(number, name)
   }
   const shape = Object.fromEntries(Object.entries(fields).map(([name, [, schema]]) => [name, schema]))
-  return { fields, schema: z.strictObject(shape as Shape<F>) }
+  const made = { fields, schema: z.strictObject(shape as Shape<F>) }
+  messages.set(made.schema, made as unknown as Message)
+  return made
 }
 
 /** `owner`: deleting the target deletes the row that refers to it. `uses`: the reference blocks that deletion. */
