@@ -1,0 +1,131 @@
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { crc32, zstdCompress } from 'node:zlib'
+import { BlockHash } from './chain.ts'
+import { decodeEntry } from './entry.ts'
+import { syncDirectory, temporarySuffix } from './files.ts'
+import {
+  encodeTrailer,
+  type FrameRow,
+  frameBytesTarget,
+  type SegmentTrailer,
+  segmentName,
+} from './segment-format.ts'
+
+const compress = promisify(zstdCompress)
+
+/**
+ * Writes one segment, record by record in order. Nothing is visible under the segment's name before `finish`:
+ * temporary file, sync, rename, sync of the directory. Work on the calling thread is bounded by one frame at a time.
+ */
+export class SegmentWriter {
+  readonly #directory: string
+  readonly #temporary: string
+  readonly #file: FileHandle
+  readonly #firstIndex: number
+  readonly #previousCrc: number
+  readonly #previousChain: Buffer
+  readonly #hash: BlockHash
+  readonly #frames: FrameRow[] = []
+  #frame: Buffer[] = []
+  #frameBytes = 0
+  #frameFirstTerm = 0
+  #offset = 0
+  #count = 0
+  #lastCrc: number
+  #lastTerm = 0
+
+  private constructor(
+    directory: string,
+    file: FileHandle,
+    firstIndex: number,
+    previous: Pick<SegmentTrailer, 'lastCrc' | 'chain'>,
+  ) {
+    this.#directory = directory
+    this.#temporary = join(directory, `${segmentName(firstIndex)}${temporarySuffix}`)
+    this.#file = file
+    this.#firstIndex = firstIndex
+    this.#previousCrc = previous.lastCrc
+    this.#lastCrc = previous.lastCrc
+    this.#previousChain = previous.chain
+    this.#hash = new BlockHash(previous.chain)
+  }
+
+  static async create(
+    directory: string,
+    firstIndex: number,
+    previous: Pick<SegmentTrailer, 'lastCrc' | 'chain'>,
+  ): Promise<SegmentWriter> {
+    const file = await open(join(directory, `${segmentName(firstIndex)}${temporarySuffix}`), 'w', 0o600)
+    return new SegmentWriter(directory, file, firstIndex, previous)
+  }
+
+  /** Throws RangeError when the record is damaged or does not follow the one before it. */
+  async append(record: Buffer): Promise<void> {
+    const stored = decodeEntry(record, 0)
+    if (stored.entry.index !== this.#firstIndex + this.#count || stored.previousCrc !== this.#lastCrc) {
+      throw new RangeError(`record ${stored.entry.index} does not follow the one before it`)
+    }
+    if (this.#frame.length === 0) this.#frameFirstTerm = stored.entry.term
+    this.#frame.push(record)
+    this.#frameBytes += record.length
+    this.#count += 1
+    this.#lastCrc = stored.crc
+    this.#lastTerm = stored.entry.term
+    if (this.#frameBytes >= frameBytesTarget) await this.#closeFrame()
+  }
+
+  async finish(): Promise<SegmentTrailer> {
+    if (this.#frame.length > 0) await this.#closeFrame()
+    const trailer: SegmentTrailer = {
+      firstIndex: this.#firstIndex,
+      count: this.#count,
+      previousCrc: this.#previousCrc,
+      lastCrc: this.#lastCrc,
+      lastTerm: this.#lastTerm,
+      previousChain: this.#previousChain,
+      chain: this.#hash.finish(),
+      frames: this.#frames,
+    }
+    await this.#write(encodeTrailer(trailer))
+    await this.#file.sync()
+    await this.#file.close()
+    await rename(this.#temporary, join(this.#directory, segmentName(this.#firstIndex)))
+    await syncDirectory(this.#directory)
+    return trailer
+  }
+
+  async abandon(): Promise<void> {
+    await this.#file.close().catch(() => undefined)
+    await rm(this.#temporary, { force: true })
+  }
+
+  async #closeFrame(): Promise<void> {
+    const raw = Buffer.concat(this.#frame, this.#frameBytes)
+    const row = {
+      firstIndex: this.#firstIndex + this.#count - this.#frame.length,
+      count: this.#frame.length,
+      rawBytes: raw.length,
+      firstTerm: this.#frameFirstTerm,
+      lastTerm: this.#lastTerm,
+    }
+    this.#frame = []
+    this.#frameBytes = 0
+    this.#hash.update(raw)
+    const compressed = await compress(raw)
+    this.#frames.push({
+      ...row,
+      offset: this.#offset,
+      compressedBytes: compressed.length,
+      crc: crc32(compressed),
+    })
+    await this.#write(compressed)
+  }
+
+  async #write(content: Buffer): Promise<void> {
+    const { bytesWritten } = await this.#file.write(content, 0, content.length, this.#offset)
+    if (bytesWritten !== content.length) throw new Error('short write of a segment')
+    this.#offset += content.length
+  }
+}

@@ -1,0 +1,155 @@
+import { mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Entry } from '../raft/types.ts'
+import { chainStart } from './chain.ts'
+import type { StoredEntry } from './entry.ts'
+import { restoreAdvice, StorageError } from './errors.ts'
+import { removeTemporaryFiles } from './files.ts'
+import { Segment } from './segment.ts'
+import { type FrameRow, type SegmentTrailer, segmentFirstIndex, segmentName } from './segment-format.ts'
+
+const openSegmentsMax = 64
+const cachedFramesMax = 8
+
+/** What a segment and the tail are linked to. */
+export type ChainEnd = Pick<SegmentTrailer, 'lastCrc' | 'lastTerm' | 'chain'>
+
+const emptyEnd: ChainEnd = { lastCrc: 0, lastTerm: 0, chain: chainStart }
+
+/** The sealed part of the log: entries 1 to `lastIndex`, in segments of `blockEntries` each. */
+export class Segments {
+  readonly directory: string
+  readonly #blockEntries: number
+  #count: number
+  #end: ChainEnd
+  readonly #opened = new Map<number, Segment>()
+  readonly #frames = new Map<number, readonly StoredEntry[]>()
+
+  private constructor(directory: string, blockEntries: number, count: number) {
+    this.directory = directory
+    this.#blockEntries = blockEntries
+    this.#count = count
+    this.#end = emptyEnd
+  }
+
+  /**
+   * Checks the names of all segments and the trailer of the last: the cost does not grow with the bytes of history.
+   * Throws SEGMENT_DAMAGED when one is missing.
+   */
+  static async open(directory: string, blockEntries: number): Promise<Segments> {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await removeTemporaryFiles(directory)
+    const firstIndexes = (await readdir(directory))
+      .map(segmentFirstIndex)
+      .filter((index) => index !== undefined)
+      .sort((a, b) => a - b)
+    for (const [position, firstIndex] of firstIndexes.entries()) {
+      if (firstIndex === position * blockEntries + 1) continue
+      const missing = segmentName(position * blockEntries + 1)
+      throw new StorageError('SEGMENT_DAMAGED', `${join(directory, missing)} is missing. ${restoreAdvice}`)
+    }
+    const segments = new Segments(directory, blockEntries, firstIndexes.length)
+    if (firstIndexes.length > 0) segments.#end = segments.#segment(firstIndexes.length - 1).trailer
+    return segments
+  }
+
+  get lastIndex(): number {
+    return this.#count * this.#blockEntries
+  }
+
+  get end(): ChainEnd {
+    return this.#end
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** A segment that was just sealed behind the last one. */
+  add(trailer: SegmentTrailer): void {
+    if (trailer.firstIndex !== this.lastIndex + 1 || trailer.count !== this.#blockEntries) {
+      throw new StorageError('MISUSE', `segment ${trailer.firstIndex} does not follow ${this.lastIndex}`)
+    }
+    this.#count += 1
+    this.#end = trailer
+  }
+
+  pathOf(position: number): string {
+    return join(this.directory, segmentName(position * this.#blockEntries + 1))
+  }
+
+  termAt(index: number): number {
+    const { segment, frame } = this.#locate(index)
+    return frame.firstTerm === frame.lastTerm
+      ? frame.firstTerm
+      : this.#stored(segment, frame, index).entry.term
+  }
+
+  crcAt(index: number): number {
+    if (index === this.lastIndex) return this.#end.lastCrc
+    const { segment, frame } = this.#locate(index)
+    return this.#stored(segment, frame, index).crc
+  }
+
+  /** Entries from `from` on, to the end of its frame at most, until the payloads reach `limitBytes`; one at least. */
+  entries(from: number, to: number, limitBytes: number): Entry[] {
+    const { segment, frame } = this.#locate(from)
+    const entries: Entry[] = []
+    let bytes = 0
+    const records = this.#frame(segment, frame)
+    for (let position = from - frame.firstIndex; position < records.length; position += 1) {
+      const entry = records[position]?.entry
+      if (entry === undefined || entry.index > to) break
+      bytes += entry.payload.length
+      if (entries.length > 0 && bytes > limitBytes) break
+      entries.push(entry)
+    }
+    return entries
+  }
+
+  #locate(index: number): { segment: Segment; frame: FrameRow } {
+    if (index < 1 || index > this.lastIndex) throw new RangeError(`index ${index} is not sealed`)
+    const segment = this.#segment(Math.floor((index - 1) / this.#blockEntries))
+    return { segment, frame: segment.frameOf(index) }
+  }
+
+  #segment(position: number): Segment {
+    const known = this.#opened.get(position)
+    if (known !== undefined) return known
+    const path = this.pathOf(position)
+    const segment = Segment.open(path)
+    const { firstIndex, count } = segment.trailer
+    if (firstIndex !== position * this.#blockEntries + 1 || count !== this.#blockEntries) {
+      throw new StorageError(
+        'SEGMENT_DAMAGED',
+        `${path} holds other entries than its name says. ${restoreAdvice}`,
+      )
+    }
+    keepBounded(this.#opened, openSegmentsMax)
+    this.#opened.set(position, segment)
+    return segment
+  }
+
+  #frame(segment: Segment, frame: FrameRow): readonly StoredEntry[] {
+    const known = this.#frames.get(frame.firstIndex)
+    if (known !== undefined) return known
+    const stored = segment.readFrame(frame)
+    keepBounded(this.#frames, cachedFramesMax)
+    this.#frames.set(frame.firstIndex, stored)
+    return stored
+  }
+
+  #stored(segment: Segment, frame: FrameRow, index: number): StoredEntry {
+    const stored = this.#frame(segment, frame)[index - frame.firstIndex]
+    if (stored === undefined) throw new RangeError(`index ${index} is not sealed`)
+    return stored
+  }
+}
+
+/** Makes room for one more: drops what was added first. */
+function keepBounded<V>(cache: Map<number, V>, max: number): void {
+  for (const key of cache.keys()) {
+    if (cache.size < max) return
+    cache.delete(key)
+  }
+}
