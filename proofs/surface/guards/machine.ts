@@ -6,7 +6,7 @@ const MACHINE_PATH =
 
 /** Hosts that packages come from: which one is the business of the machine's own configuration. */
 const REGISTRY_HOST =
-  /\bregistry\.[a-z-]+\.\w+|\b(?:deb|security|ftp|snapshot)\.debian\.org|\b(?:archive|ports)\.ubuntu\.com/
+  /\bregistry\.(?:[\w-]+\.)+(?:org|com|net|io|dev)\b|\b(?:deb|security|ftp|snapshot)\.debian\.org|\b(?:archive|ports)\.ubuntu\.com/
 
 /** Nothing names a path of one machine or the host of a registry. */
 export const machineGuard: Guard = {
