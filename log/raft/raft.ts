@@ -1,41 +1,455 @@
 import type { RaftConfig, RaftLimits } from './config.ts'
 import { checkConfig } from './config.ts'
-import type { Effects, ProposeResult, RaftStatus, Write } from './effects.ts'
-import type { HardState, LogView, MemberId, Message } from './types.ts'
+import type {
+  Effects,
+  FinishedRead,
+  LeadershipChange,
+  ProposeResult,
+  RaftStatus,
+  Role,
+  Write,
+} from './effects.ts'
+import { ElectionTimer, quorumOf, Tally } from './election.ts'
+import { acceptAppend } from './follower.ts'
+import { invariant } from './invariant.ts'
+import { Leading } from './leading.ts'
+import { RaftLog } from './raft_log.ts'
+import { ReadRounds } from './read_index.ts'
+import type {
+  AppendRequest,
+  AppendResponse,
+  Entry,
+  HardState,
+  LogView,
+  MemberId,
+  Message,
+  VoteRequest,
+  VoteResponse,
+} from './types.ts'
 
 /**
- * The interface of the pure core. The driver feeds it (tick, step, propose, …), then calls `take` until it returns
- * null, and does what the effects say. It reads no clock and does no input or output.
+ * The pure core of one member. The driver feeds it (tick, step, propose, …), then calls `take` until it returns
+ * null, and does what the effects say. It reads no clock and does no input or output. Every method throws
+ * InvariantError when an invariant is broken: the member must then stop.
  */
-export interface RaftCore {
+export class Raft {
+  readonly #config: RaftConfig
+  readonly #limits: RaftLimits
+  readonly #log: RaftLog
+  readonly #timer: ElectionTimer
+  readonly #reads: ReadRounds
+  #hardState: HardState
+  /** What the newest write taken, and the newest write completed, made of the hard state. */
+  #handedState: HardState
+  #durableState: HardState
+  #role: Role = 'follower'
+  #leader: MemberId = 0
+  #tally: Tally | null = null
+  #leading: Leading | null = null
+  #leaderElapsed = 0
+  #messagesNow: Message[] = []
+  #messagesAfterSync: Message[] = []
+  #finishedReads: FinishedRead[] = []
+  #failedReads: number[] = []
+  #reportedCommit: number
+  #reportedDeliverable: number
+  #reportedLeadership: LeadershipChange = { term: 0, leader: 0, firstIndex: 0 }
+
+  /** `log` and `hardState` are what storage holds durably; a member that never ran has term 0. */
+  constructor(config: RaftConfig, log: LogView, hardState: HardState) {
+    this.#limits = checkConfig(config)
+    this.#config = config
+    this.#log = new RaftLog(log, config.appliedIndex ?? 0)
+    this.#timer = new ElectionTimer(config.electionTicks, config.random)
+    this.#reads = new ReadRounds(config.id, quorumOf(config.members.length), this.#limits.maxReadRounds)
+    this.#hardState = hardState
+    this.#handedState = hardState
+    this.#durableState = hardState
+    this.#reportedCommit = this.#log.commitIndex
+    this.#reportedDeliverable = this.#log.commitIndex
+    invariant(hardState.term >= this.#log.lastTerm, 'the hard state is older than the log: a term was lost')
+  }
+
   /** One unit of time has passed. */
-  tick(): void
-  /** A message of a peer; one from a stranger or for another member is dropped. Throws InvariantError on a broken invariant. */
-  step(message: Message): void
+  tick(): void {
+    if (this.#leading !== null) {
+      this.#tickLeader(this.#leading)
+      return
+    }
+    this.#timer.tick()
+    // A disk too slow for one campaign would only pile up terms with the next.
+    if (this.#role === 'candidate' && !this.#holdsDurableTerm()) return
+    const isAlone = this.#config.members.length === 1 && this.#role === 'follower'
+    if (this.#timer.expired || isAlone) this.#campaignBefore()
+  }
+
+  /** A message of a peer; one from a stranger or for another member is dropped (etcd #17081). */
+  step(message: Message): void {
+    const { from, to, term } = message
+    if (to !== this.#config.id || from === to || !this.#config.members.includes(from)) return
+    if (term > this.#hardState.term) this.#stepNewer(message)
+    else if (term < this.#hardState.term) this.#stepStale(message)
+    else this.#dispatch(message)
+  }
+
   /**
    * Appends payloads, the first at `firstIndex`. 'fenced' when `term` is not the present one or `firstIndex` not
-   * the next index; 'overloaded' at a bound or during a transfer of leadership.
+   * the next index; 'overloaded' at a bound, or while leadership is being handed over. Anything but 'accepted'
+   * appends nothing.
    */
-  propose(term: number, firstIndex: number, payloads: readonly Uint8Array[]): ProposeResult
+  propose(term: number, firstIndex: number, payloads: readonly Uint8Array[]): ProposeResult {
+    const leading = this.#leading
+    if (leading === null) return 'not_leader'
+    if (term !== leading.term || firstIndex !== this.#log.lastIndex + 1) return 'fenced'
+    let bytes = 0
+    for (const payload of payloads) bytes += payload.byteLength
+    const applyGap = this.#log.commitIndex - this.#log.appliedIndex
+    const hasRoom =
+      leading.uncommitted.hasRoom(payloads.length, bytes) && applyGap <= this.#limits.maxApplyGap
+    if (!hasRoom || leading.transfer.target !== 0) return 'overloaded'
+    for (const payload of payloads) this.#appendOwn(leading, 'data', payload)
+    return 'accepted'
+  }
+
   /**
-   * Joins the next ReadIndex round and returns its tag (many reads may get the same one), or 'not_leader'. The tag
-   * comes back in `Effects.reads` or `Effects.failedReads`. A retry calls this again and gets another tag.
+   * Joins the next ReadIndex round and returns its tag; many reads may get the same one. The tag comes back in
+   * `Effects.reads` or `Effects.failedReads`. A retry calls this again and gets another tag.
    */
-  readIndex(): number | 'not_leader'
+  readIndex(): number | 'not_leader' {
+    return this.#leading === null ? 'not_leader' : this.#reads.join()
+  }
+
   /** Hands leadership to `to`, or to the peer that is furthest. False when this member does not lead or nobody can take it. */
-  transferLeadership(to?: MemberId): boolean
-  /** The write and all before it are durable, and the LogView shows them. In order of their sequence; none may be left out. */
-  persisted(write: Write): void
-  /** Entries up to `index` have been applied by the layer above. Never falls. */
-  applied(index: number): void
-  /** What is to be done now, or null. */
-  take(): Effects | null
-  status(): RaftStatus
-}
+  transferLeadership(to?: MemberId): boolean {
+    const leading = this.#leading
+    if (leading === null) return false
+    const target = to ?? leading.bestPeer()
+    if (!leading.hasPeer(target)) return false
+    leading.transfer.begin(target)
+    return true
+  }
 
-export type RaftConstructor = new (config: RaftConfig, log: LogView, hardState: HardState) => RaftCore
+  /** The write and all before it are durable, and the LogView shows them. In order; none may be left out. */
+  persisted(write: Write): void {
+    this.#log.persisted(write)
+    if (write.hardState !== null) this.#durableState = write.hardState
+    if (this.#role === 'candidate' && this.#holdsDurableTerm()) this.#countVote(this.#config.id, true)
+    this.#commitByQuorum()
+  }
 
-/** The limits in force for a configuration. */
-export function limitsOf(config: RaftConfig): RaftLimits {
-  return checkConfig(config)
+  /** Entries up to `index` have been applied by the layer above. Never falls, never passes what was deliverable. */
+  applied(index: number): void {
+    this.#log.appliedTo(index)
+  }
+
+  /** What is to be done now, or null when there is nothing. */
+  take(): Effects | null {
+    this.#flush()
+    const isNewState =
+      this.#hardState.term !== this.#handedState.term || this.#hardState.vote !== this.#handedState.vote
+    const write = this.#log.takeWrite(this.#hardState.term, isNewState ? this.#hardState : null)
+    this.#handedState = this.#hardState
+    const commit = this.#log.commitIndex
+    const deliverable = Math.min(commit, this.#log.stableIndex)
+    const isNewCommit = commit !== this.#reportedCommit || deliverable !== this.#reportedDeliverable
+    const leadership = this.#takeLeadership()
+    const hasOutput =
+      this.#messagesNow.length + this.#messagesAfterSync.length > 0 ||
+      this.#finishedReads.length + this.#failedReads.length > 0
+    if (write === null && !isNewCommit && leadership === null && !hasOutput) return null
+    const effects: Effects = {
+      write,
+      messagesNow: this.#messagesNow,
+      messagesAfterSync: this.#messagesAfterSync,
+      commit,
+      deliverable,
+      reads: this.#finishedReads,
+      failedReads: this.#failedReads,
+      leadership,
+    }
+    this.#messagesNow = []
+    this.#messagesAfterSync = []
+    this.#finishedReads = []
+    this.#failedReads = []
+    this.#reportedCommit = commit
+    this.#reportedDeliverable = deliverable
+    return effects
+  }
+
+  status(): RaftStatus {
+    return {
+      id: this.#config.id,
+      term: this.#hardState.term,
+      vote: this.#hardState.vote,
+      leader: this.#leader,
+      role: this.#role,
+      lastIndex: this.#log.lastIndex,
+      lastTerm: this.#log.lastTerm,
+      stableIndex: this.#log.stableIndex,
+      commitIndex: this.#log.commitIndex,
+      appliedIndex: this.#log.appliedIndex,
+      transferee: this.#leading?.transfer.target ?? 0,
+      peers: this.#leading?.peerStatus() ?? [],
+    }
+  }
+
+  /** Nothing is promised in a term that a crash could take back. */
+  #holdsDurableTerm(): boolean {
+    return (
+      this.#durableState.term === this.#hardState.term && this.#durableState.vote === this.#hardState.vote
+    )
+  }
+
+  #tickLeader(leading: Leading): void {
+    leading.tick()
+    this.#leaderElapsed += 1
+    if (this.#leaderElapsed < this.#config.electionTicks) return
+    this.#leaderElapsed = 0
+    if (!leading.takeQuorumActive()) this.#becomeFollower(this.#hardState.term, 0)
+  }
+
+  #dispatch(message: Message): void {
+    switch (message.type) {
+      case 'vote_request':
+        this.#handleVoteRequest(message)
+        break
+      case 'vote_response':
+        this.#handleVoteResponse(message)
+        break
+      case 'append_request':
+        this.#handleAppend(message)
+        break
+      case 'append_response':
+        this.#handleAppendResponse(message)
+        break
+    }
+  }
+
+  #stepNewer(message: Message): void {
+    if (message.type === 'vote_request') {
+      if (!message.transfer && this.#hearsLeader()) return
+      if (message.preVote) {
+        this.#handleVoteRequest(message)
+        return
+      }
+    }
+    // A granted PreVote carries the term it was asked for, which nobody has reached yet.
+    const isPreVoteGrant = message.type === 'vote_response' && message.preVote && message.granted
+    if (!isPreVoteGrant)
+      this.#becomeFollower(message.term, message.type === 'append_request' ? message.from : 0)
+    this.#dispatch(message)
+  }
+
+  /** A sender with an old term learns the present one, so that neither a leader nor a candidate stays stuck behind. */
+  #stepStale(message: Message): void {
+    if (message.type === 'append_request') {
+      this.#messagesNow.push(this.#appendResponse(message, false, message.previousIndex, 0, 0))
+    } else if (message.type === 'vote_request') {
+      this.#messagesNow.push(this.#voteResponse(message, false))
+    }
+  }
+
+  /** The vote lease (Raft dissertation §4.2.3): while a leader is heard, nobody is helped to depose it. */
+  #hearsLeader(): boolean {
+    if (this.#leading !== null) return true
+    return this.#leader !== 0 && this.#timer.withinLease
+  }
+
+  #handleVoteRequest(request: VoteRequest): void {
+    const { term, vote } = this.#hardState
+    const canVote =
+      vote === request.from || (vote === 0 && this.#leader === 0) || (request.preVote && request.term > term)
+    const granted = canVote && this.#log.isUpToDate(request.lastIndex, request.lastTerm)
+    const response = this.#voteResponse(request, granted)
+    if (request.preVote) {
+      if (granted && this.#shouldYieldTo(request)) this.#becomeFollower(term, 0)
+      this.#messagesNow.push(response)
+      return
+    }
+    if (granted) {
+      this.#hardState = { term, vote: request.from }
+      this.#timer.reset()
+    }
+    this.#messagesAfterSync.push(response)
+  }
+
+  /** Of two that ask for pre-votes at once only one goes on, so that they do not split the votes. */
+  #shouldYieldTo(request: VoteRequest): boolean {
+    if (this.#role !== 'pre-candidate') return false
+    const isEqual = request.lastTerm === this.#log.lastTerm && request.lastIndex === this.#log.lastIndex
+    return !isEqual || request.from > this.#config.id
+  }
+
+  #handleVoteResponse(response: VoteResponse): void {
+    const isExpected = this.#role === (response.preVote ? 'pre-candidate' : 'candidate')
+    // A grant answers the campaign of exactly this term; a refusal of a PreVote comes with the voter's own.
+    const campaignTerm = this.#hardState.term + (response.preVote && response.granted ? 1 : 0)
+    if (isExpected && response.term === campaignTerm) this.#countVote(response.from, response.granted)
+  }
+
+  #countVote(from: MemberId, granted: boolean): void {
+    const tally = this.#tally
+    invariant(tally !== null, 'votes are counted only during a campaign')
+    tally.record(from, granted)
+    if (tally.result === 'won') {
+      if (this.#role === 'pre-candidate') this.#campaign(false)
+      else this.#becomeLeader()
+    } else if (tally.result === 'lost') {
+      if (this.#role === 'candidate') this.#timer.resetForRetry()
+      this.#becomeFollower(this.#hardState.term, 0)
+    }
+  }
+
+  /** PreVote (Raft dissertation §9.6): asks whether a campaign could succeed, and changes no term. */
+  #campaignBefore(): void {
+    invariant(this.#leading === null, 'a leader does not campaign')
+    this.#role = 'pre-candidate'
+    this.#leader = 0
+    this.#tally = new Tally(this.#config.members.length)
+    this.#timer.resetForRetry()
+    this.#requestVotes(this.#messagesNow, this.#hardState.term + 1, true, false)
+    this.#countVote(this.#config.id, true)
+  }
+
+  #campaign(isTransfer: boolean): void {
+    this.#hardState = { term: this.#hardState.term + 1, vote: this.#config.id }
+    this.#role = 'candidate'
+    this.#leader = 0
+    this.#tally = new Tally(this.#config.members.length)
+    this.#timer.reset()
+    // Only once term and log are durable: a grant must not outlive a crash that takes back what it was given for.
+    this.#requestVotes(this.#messagesAfterSync, this.#hardState.term, false, isTransfer)
+  }
+
+  #requestVotes(queue: Message[], term: number, preVote: boolean, transfer: boolean): void {
+    for (const to of this.#config.members) {
+      if (to === this.#config.id) continue
+      const { lastIndex, lastTerm } = this.#log
+      queue.push({
+        type: 'vote_request',
+        from: this.#config.id,
+        to,
+        term,
+        preVote,
+        transfer,
+        lastIndex,
+        lastTerm,
+      })
+    }
+  }
+
+  #becomeFollower(term: number, leader: MemberId): void {
+    invariant(term >= this.#hardState.term, 'a term never falls')
+    if (term > this.#hardState.term) this.#hardState = { term, vote: 0 }
+    if (this.#leading !== null) {
+      this.#leading = null
+      this.#failedReads.push(...this.#reads.failAll())
+      this.#timer.reset()
+    }
+    this.#role = 'follower'
+    this.#leader = leader
+    this.#tally = null
+  }
+
+  #becomeLeader(): void {
+    invariant(this.#role === 'candidate', 'only a candidate becomes leader')
+    invariant(this.#holdsDurableTerm(), "a leader's term is durable")
+    const leading = new Leading(this.#hardState.term, this.#config, this.#limits, this.#log)
+    this.#role = 'leader'
+    this.#leader = this.#config.id
+    this.#tally = null
+    this.#leading = leading
+    this.#leaderElapsed = 0
+    this.#appendOwn(leading, 'noop', new Uint8Array(0))
+  }
+
+  #appendOwn(leading: Leading, kind: Entry['kind'], payload: Uint8Array): void {
+    this.#log.append([{ index: this.#log.lastIndex + 1, term: leading.term, kind, payload }])
+    leading.uncommitted.add(payload.byteLength)
+  }
+
+  #handleAppend(request: AppendRequest): void {
+    invariant(
+      this.#leading === null,
+      `members ${request.from} and ${this.#config.id} both lead term ${request.term}`,
+    )
+    invariant(this.#leader === 0 || this.#leader === request.from, `term ${request.term} has two leaders`)
+    this.#becomeFollower(request.term, request.from)
+    this.#timer.reset()
+    const { success, index, hintIndex, hintTerm } = acceptAppend(this.#log, request)
+    const response = this.#appendResponse(request, success, index, hintIndex, hintTerm)
+    const isDurable = this.#durableState.term === request.term
+    if (!success || (isDurable && index <= this.#log.stableIndex)) {
+      this.#messagesNow.push(response)
+    } else {
+      // A heartbeat is also answered at once, with what is durable: a slow disk must not look like a dead member.
+      const isHeartbeat = request.entries.length === 0
+      if (isDurable && isHeartbeat) this.#messagesNow.push({ ...response, index: this.#log.stableIndex })
+      this.#messagesAfterSync.push(response)
+    }
+    if (success && request.timeoutNow) this.#campaign(true)
+  }
+
+  #handleAppendResponse(response: AppendResponse): void {
+    const leading = this.#leading
+    if (leading === null) return
+    leading.answered(response)
+    this.#finishedReads.push(...this.#reads.confirm(response.from, response.readTag))
+    this.#commitByQuorum()
+  }
+
+  #commitByQuorum(): void {
+    const leading = this.#leading
+    if (leading === null) return
+    this.#log.commitTo(leading.quorumIndex())
+    leading.uncommitted.committedTo(this.#log.commitIndex)
+  }
+
+  #flush(): void {
+    const leading = this.#leading
+    if (leading === null) return
+    if (leading.hasCommitted && this.#reads.canStart) {
+      this.#finishedReads.push(...this.#reads.start(this.#log.commitIndex))
+      leading.heartbeatNow()
+    }
+    this.#messagesNow.push(...leading.flush(this.#reads.lastStartedTag))
+  }
+
+  #takeLeadership(): LeadershipChange | null {
+    const { term, leader, firstIndex } = this.#reportedLeadership
+    const now = {
+      term: this.#hardState.term,
+      leader: this.#leader,
+      firstIndex: this.#leading?.firstIndex ?? 0,
+    }
+    if (now.term === term && now.leader === leader && now.firstIndex === firstIndex) return null
+    this.#reportedLeadership = now
+    return now
+  }
+
+  #voteResponse(request: VoteRequest, granted: boolean): VoteResponse {
+    const { preVote } = request
+    const term = preVote && granted ? request.term : this.#hardState.term
+    return { type: 'vote_response', from: this.#config.id, to: request.from, term, preVote, granted }
+  }
+
+  #appendResponse(
+    request: AppendRequest,
+    success: boolean,
+    index: number,
+    hintIndex: number,
+    hintTerm: number,
+  ): AppendResponse {
+    return {
+      type: 'append_response',
+      from: this.#config.id,
+      to: request.from,
+      term: this.#hardState.term,
+      success,
+      index,
+      hintIndex,
+      hintTerm,
+      readTag: request.readTag,
+    }
+  }
 }

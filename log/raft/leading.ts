@@ -1,0 +1,187 @@
+import type { RaftConfig, RaftLimits } from './config.ts'
+import type { PeerStatus } from './effects.ts'
+import { quorumOf } from './election.ts'
+import { invariant } from './invariant.ts'
+import { Progress } from './progress.ts'
+import type { RaftLog } from './raft_log.ts'
+import { Transfer } from './transfer.ts'
+import type { AppendRequest, AppendResponse, MemberId } from './types.ts'
+import { Uncommitted } from './uncommitted.ts'
+
+/** What a member holds only while it leads one term: its view of the peers, and its bounds. */
+export class Leading {
+  readonly term: number
+  /** The index of the no-op that opens the term: entries from here on are of this term. */
+  readonly firstIndex: number
+  readonly uncommitted: Uncommitted
+  readonly transfer: Transfer
+  readonly #config: RaftConfig
+  readonly #limits: RaftLimits
+  readonly #log: RaftLog
+  readonly #peers = new Map<MemberId, Progress>()
+  #heartbeatElapsed = 0
+
+  constructor(term: number, config: RaftConfig, limits: RaftLimits, log: RaftLog) {
+    this.term = term
+    this.#config = config
+    this.#limits = limits
+    this.#log = log
+    this.firstIndex = log.lastIndex + 1
+    this.uncommitted = new Uncommitted(log.lastIndex, limits)
+    this.transfer = new Transfer(config.electionTicks)
+    for (const member of config.members) {
+      if (member !== config.id) this.#peers.set(member, new Progress(this.firstIndex, limits))
+    }
+  }
+
+  /** An entry of this term is committed, so the commit index covers all that earlier terms committed (Raft §5.4.2, §8). */
+  get hasCommitted(): boolean {
+    return this.#log.commitIndex >= this.firstIndex
+  }
+
+  tick(): void {
+    this.transfer.tick()
+    this.#heartbeatElapsed += 1
+    if (this.#heartbeatElapsed < this.#config.heartbeatTicks) return
+    this.#heartbeatElapsed = 0
+    for (const progress of this.#peers.values()) progress.heartbeatTick()
+  }
+
+  /** A round of ReadIndex begins: its heartbeats go out at once. */
+  heartbeatNow(): void {
+    for (const progress of this.#peers.values()) progress.heartbeatDue = true
+  }
+
+  /** CheckQuorum: was a majority heard since the last call? Silent peers fall back to probing. */
+  takeQuorumActive(): boolean {
+    let active = 1
+    for (const progress of this.#peers.values()) {
+      if (progress.takeHeard()) active += 1
+      else if (progress.state === 'replicate') progress.becomeProbe()
+    }
+    return active >= quorumOf(this.#config.members.length)
+  }
+
+  answered(response: AppendResponse): void {
+    const progress = this.#peers.get(response.from)
+    invariant(progress !== undefined, `member ${response.from} is not a peer`)
+    progress.heard()
+    if (response.success) {
+      invariant(response.index <= this.#log.lastIndex, `member ${response.from} holds more than its leader`)
+      progress.acknowledged(response.index)
+    } else {
+      progress.refused(response.index, this.#log.findConflictByTerm(response.hintIndex, response.hintTerm))
+    }
+  }
+
+  /**
+   * The highest index that a quorum holds durably, this member counting only what its own storage completed; 0
+   * when that entry is not of this term (Raft §5.4.2: earlier terms are never committed by counting).
+   */
+  quorumIndex(): number {
+    const held = [this.#log.stableIndex]
+    for (const progress of this.#peers.values()) held.push(progress.matchIndex)
+    held.sort((left, right) => right - left)
+    const index = held[quorumOf(held.length) - 1] ?? 0
+    return index >= this.firstIndex ? index : 0
+  }
+
+  /** The peer that is furthest among those heard lately; 0 when there is none. */
+  bestPeer(): MemberId {
+    let best: MemberId = 0
+    let bestMatch = -1
+    for (const [id, progress] of this.#peers) {
+      if (progress.recentlyActive && progress.matchIndex > bestMatch) {
+        best = id
+        bestMatch = progress.matchIndex
+      }
+    }
+    return best
+  }
+
+  hasPeer(id: MemberId): boolean {
+    return this.#peers.has(id)
+  }
+
+  /** All appends that may go out now: heartbeats first, since nothing bulky may hold them up. */
+  flush(readTag: number): AppendRequest[] {
+    const messages: AppendRequest[] = []
+    for (const [id, progress] of this.#peers) {
+      if (progress.heartbeatDue) {
+        messages.push(this.#emptyAppend(id, progress, progress.heartbeatIndex, readTag, false))
+        progress.heartbeatSent()
+      }
+    }
+    for (const [id, progress] of this.#peers) this.#flushPeer(id, progress, readTag, messages)
+    return messages
+  }
+
+  #flushPeer(id: MemberId, progress: Progress, readTag: number, messages: AppendRequest[]): void {
+    while (!progress.paused && (progress.state === 'probe' || progress.nextIndex <= this.#log.lastIndex)) {
+      messages.push(this.#append(id, progress, readTag))
+    }
+    if (this.transfer.isReady(id, progress.matchIndex === this.#log.lastIndex)) {
+      messages.push(this.#emptyAppend(id, progress, progress.matchIndex, readTag, true))
+      this.transfer.sent()
+    } else if (progress.sentCommit < Math.min(this.#log.commitIndex, progress.matchIndex)) {
+      messages.push(this.#emptyAppend(id, progress, progress.matchIndex, readTag, false))
+    }
+  }
+
+  #append(to: MemberId, progress: Progress, readTag: number): AppendRequest {
+    const previousIndex = progress.nextIndex - 1
+    const entries =
+      progress.nextIndex <= this.#log.lastIndex
+        ? this.#log.entriesFrom(progress.nextIndex, this.#limits.maxBytesPerAppend)
+        : []
+    let bytes = 0
+    for (const entry of entries) bytes += entry.payload.byteLength
+    const lastIndex = previousIndex + entries.length
+    progress.sent(lastIndex, bytes)
+    progress.sentCommit = Math.max(progress.sentCommit, Math.min(this.#log.commitIndex, lastIndex))
+    return this.#request(to, previousIndex, entries, readTag, false)
+  }
+
+  #emptyAppend(
+    to: MemberId,
+    progress: Progress,
+    previousIndex: number,
+    readTag: number,
+    timeoutNow: boolean,
+  ) {
+    progress.sentCommit = Math.max(progress.sentCommit, Math.min(this.#log.commitIndex, previousIndex))
+    return this.#request(to, previousIndex, [], readTag, timeoutNow)
+  }
+
+  #request(
+    to: MemberId,
+    previousIndex: number,
+    entries: AppendRequest['entries'],
+    readTag: number,
+    timeoutNow: boolean,
+  ): AppendRequest {
+    return {
+      type: 'append_request',
+      from: this.#config.id,
+      to,
+      term: this.term,
+      previousIndex,
+      previousTerm: this.#log.termAt(previousIndex),
+      entries,
+      commit: this.#log.commitIndex,
+      readTag,
+      timeoutNow,
+    }
+  }
+
+  peerStatus(): PeerStatus[] {
+    return [...this.#peers].map(([id, progress]) => ({
+      id,
+      matchIndex: progress.matchIndex,
+      nextIndex: progress.nextIndex,
+      state: progress.state,
+      recentlyActive: progress.recentlyActive,
+      inflightMessages: progress.inflightMessages,
+    }))
+  }
+}
