@@ -34,7 +34,7 @@ export function message<const F extends Fields>(fields: F): Message<F> {
   }
   const shape = Object.fromEntries(Object.entries(fields).map(([name, [, schema]]) => [name, schema]))
   const made = { fields, schema: z.strictObject(shape as Shape<F>) }
-  messages.set(made.schema, made as unknown as Message)
+  messages.set(made.schema, made)
   return made
 }
 

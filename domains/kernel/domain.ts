@@ -23,10 +23,11 @@ export interface StateSpec<
   readonly tables: T
 }
 
-type IndexesOf<Spec, Part extends 'unique' | 'index' | 'sum'> =
-  Spec extends Readonly<Record<Part, infer M>> ? Extract<keyof M, string> : never
-type RowOfSpec<Spec> = Spec extends TableSpec<infer Row, infer _U, infer _I, infer _S> ? Row : never
-
+type IndexesOf<Spec, Part extends 'unique' | 'index' | 'sum'> = Spec extends {
+  readonly [P in Part]?: infer M
+}
+  ? Extract<keyof NonNullable<M>, string>
+  : never
 /** Every resource's table has the unique index `name`: see `nameKey`. */
 export type ResourceTable<R extends Resource, Spec = undefined> = ReadTable<
   RowOf<R>,
@@ -234,10 +235,10 @@ export function domain<S extends StateSpec>(spec: {
   return {
     contract: spec.state.contract,
     state: spec.state,
-    decide: spec.decide as unknown as Domain['decide'],
-    evolve: spec.evolve as unknown as Domain['evolve'],
+    decide: spec.decide,
+    evolve: spec.evolve,
     upcast: spec.upcast ?? {},
-    processes: (spec.processes ?? []) as unknown as readonly Process<never>[],
+    processes: spec.processes ?? [],
     authorize: spec.authorize,
   }
 }

@@ -146,11 +146,8 @@ export class Table<
   }
 
   list(index: I, key: string): readonly Row[] {
-    const keys = named(this.#index, index)[2].get(key)
-    const rows: Row[] = []
-    for (let i = 0; keys !== undefined && i < keys.size; i++)
-      rows.push(this.#rows.get(keys.at(i) as string) as Row)
-    return rows
+    const keys = named(this.#index, index)[2].get(key) ?? []
+    return [...keys].map((at) => this.#rows.get(at) as Row)
   }
 
   count(index: I, key: string): number {

@@ -1,0 +1,176 @@
+import { asRejection, Decision } from './decision.ts'
+import { Dedupe } from './dedupe.ts'
+import type { Actor } from './domain.ts'
+import { parseRequest } from './parse.ts'
+import { type DecisionRecord, type LogRecord, requestHash } from './record.ts'
+import type { Registry } from './registry.ts'
+import { reject } from './rejection.ts'
+import { State } from './state.ts'
+import type { Table } from './table.ts'
+
+export interface CommandRequest {
+  /** `domain.Command`. */
+  readonly type: string
+  readonly data: unknown
+  readonly actor: Actor
+  /** UUIDv7; '' for what needs no dedupe. */
+  readonly commandId: string
+  readonly ifRevision?: number | undefined
+  readonly cause?: string | undefined
+}
+
+/** The entry's place: both are known before it is decided. */
+export interface Place {
+  readonly revision: number
+  /** Milliseconds since 1970. */
+  readonly now: number
+  /** Fresh randomness, from which the decision's uids derive. */
+  readonly seed: string
+}
+
+export type Outcome =
+  | { readonly kind: 'decided'; readonly record: DecisionRecord }
+  | {
+      readonly kind: 'duplicate'
+      readonly revision: number
+      readonly result: Readonly<Record<string, unknown>>
+    }
+
+export interface History {
+  readonly history: string
+  readonly parent: string
+  readonly parentRevision: number
+  readonly revision: number
+}
+
+/** Decides commands and evolves the state. Pure: no clock, no randomness, no disk. */
+export class Engine {
+  readonly registry: Registry
+  readonly state: State
+  readonly #dedupe: Dedupe
+  readonly #histories: Table<History, never, never, never>
+
+  constructor(registry: Registry, acceptedMax?: number) {
+    this.registry = registry
+    this.state = new State(registry)
+    this.#dedupe = new Dedupe(this.state, acceptedMax)
+    this.#histories = this.state.addKernelTable<History, never, never, never>('history', {})
+  }
+
+  /** The history in force; undefined before genesis. */
+  get history(): History | undefined {
+    return this.#histories.get('current')
+  }
+
+  /**
+   * Decides one command on the present state. When it is decided, the state is evolved and the writes wait in the journal.
+   * Throws Rejection, and then nothing has changed.
+   */
+  decide(request: CommandRequest, place: Place): Outcome {
+    const savepoint = this.state.journal.savepoint()
+    try {
+      return this.#decide(request, place)
+    } catch (error) {
+      this.state.journal.rollback(savepoint)
+      throw asRejection(error)
+    }
+  }
+
+  /** What a command would lead to: the same decision, with nothing kept. */
+  dryRun(request: CommandRequest, place: Place): DecisionRecord {
+    const savepoint = this.state.journal.savepoint()
+    try {
+      const outcome = this.#decide({ ...request, commandId: '' }, place)
+      return outcome.kind === 'decided'
+        ? outcome.record
+        : reject('INTERNAL', 'a dry run without a command id met a duplicate')
+    } catch (error) {
+      throw asRejection(error)
+    } finally {
+      this.state.journal.rollback(savepoint)
+    }
+  }
+
+  #decide(request: CommandRequest, { now, revision, seed }: Place): Outcome {
+    const { type, actor, commandId } = request
+    const { domain, name, contract } = this.command(type)
+    const parsed = parseRequest(type, contract.request, request.data) as Readonly<Record<string, unknown>>
+    this.authorize(
+      actor,
+      contract.permission,
+      contract.scope,
+      contract.scope === 'system' ? '' : String(parsed[contract.scope]),
+    )
+    const hash = requestHash(type, parsed)
+    if (commandId !== '') {
+      const found = this.#dedupe.find(actor.principal, commandId, hash, now)
+      if (found !== undefined) return { kind: 'duplicate', revision: found.revision, result: found.result }
+    }
+    const decision = new Decision(this.state, {
+      now,
+      revision,
+      seed,
+      actor,
+      commandId,
+      ifRevision: request.ifRevision,
+    })
+    const result = decision.run(domain, name, parsed)
+    decision.finish(type)
+    this.#dedupe.accept(actor.principal, commandId, hash, revision, result)
+    const record: DecisionRecord = {
+      kind: 'decision',
+      time: now,
+      command: type,
+      request: parsed,
+      commandId,
+      actor: actor.principal,
+      actorKind: actor.kind,
+      cause: request.cause ?? '',
+      result,
+      events: decision.events,
+    }
+    return { kind: 'decided', record }
+  }
+
+  /** Evolves the state by a committed entry. Throws EvolveError for one that this build cannot take. */
+  apply(record: LogRecord, revision: number): void {
+    if (record.kind === 'history') {
+      const { history, parent, parentRevision } = record
+      this.#histories.put('current', { history, parent, parentRevision, revision })
+      return
+    }
+    for (const event of record.events) this.state.evolve(event, { now: record.time, revision })
+    this.#dedupe.accept(
+      record.actor,
+      record.commandId,
+      requestHash(record.command, record.request),
+      revision,
+      record.result,
+    )
+  }
+
+  /** Rejects with PERMISSION_DENIED, saying what is missing. */
+  authorize(
+    actor: Actor,
+    permission: string,
+    scope: 'system' | 'organization' | 'project',
+    name: string,
+  ): void {
+    for (const { authorize } of this.registry.domains.values()) {
+      if (authorize === undefined) continue
+      const verdict = authorize(this.state, actor, permission, scope, name)
+      if (!verdict.allowed) reject('PERMISSION_DENIED', verdict.why, { permission, scope, name })
+    }
+  }
+
+  /** The contract of a command by `domain.Command`. Rejects with UNKNOWN_COMMAND. */
+  command(type: string) {
+    const [domainName, name] = type.split('.', 2) as [string, string | undefined]
+    const domain = this.registry.domains.get(domainName)
+    const contract = name === undefined ? undefined : domain?.contract.commands[name]
+    if (domain === undefined || name === undefined || contract === undefined) {
+      return reject('UNKNOWN_COMMAND', `there is no command ${type}`, { type })
+    }
+    return { domain, name, contract }
+  }
+}

@@ -1,0 +1,200 @@
+import type { Contract, RowOf, Stamps } from './contract.ts'
+import {
+  type Domain,
+  type EvolveContext,
+  nameKey,
+  type Resources,
+  type ResourceTable,
+  type StateSpec,
+  type View,
+} from './domain.ts'
+import type { StoredEvent } from './record.ts'
+import { References } from './references.ts'
+import type { Kind, Registry } from './registry.ts'
+import { reject } from './rejection.ts'
+import { Journal, Table, type TableSpec, UniqueViolation } from './table.ts'
+
+/** A row of any resource. */
+export type AnyRow = Stamps & {
+  readonly uid: string
+  readonly name: string
+  readonly project?: string
+  readonly labels: Readonly<Record<string, string>>
+}
+
+/** An event of the log that this build cannot take: the replica must stop, or replicas would drift apart. */
+export class EvolveError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'EvolveError'
+  }
+}
+
+type AnyTable = Table<object, string>
+
+/** All tables of all domains, changed by events alone. */
+export class State implements Resources {
+  readonly registry: Registry
+  readonly journal = new Journal()
+  readonly references = new References()
+  readonly #tables = new Map<string, AnyTable>()
+  readonly #views = new Map<StateSpec, object>()
+  readonly #writable = new Map<string, object>()
+
+  constructor(registry: Registry) {
+    this.registry = registry
+    for (const domain of registry.domains.values()) this.#addDomain(domain)
+  }
+
+  #addDomain({ contract, state }: Domain): void {
+    const view: Record<string, AnyTable> = {}
+    const writable: Record<string, AnyTable> = {}
+    for (const [name, resource] of Object.entries(contract.resources)) {
+      const kind = this.registry.kindOf(resource)
+      const spec = (state.resources[name] ?? {}) as TableSpec<AnyRow, string, string, string>
+      const named = {
+        ...spec,
+        unique: { ...spec.unique, name: (row: AnyRow) => nameKey(row.project ?? '', row.name) },
+      }
+      const watcher = (_key: string, before: object | undefined, after: object | undefined) =>
+        this.references.follow(kind, before, after)
+      view[name] = this.#addTable(
+        kind.id,
+        new Table(kind.id, named, this.journal, watcher) as unknown as AnyTable,
+      )
+    }
+    for (const [name, spec] of Object.entries(state.tables)) {
+      if (name in contract.resources)
+        throw new TypeError(`${contract.name}.${name} is a resource and a table`)
+      const made = new Table(
+        `${contract.name}.${name}`,
+        spec as TableSpec<object, string, string, string>,
+        this.journal,
+      )
+      writable[name] = this.#addTable(made.name, made)
+      view[name] = writable[name]
+    }
+    this.#views.set(state, view)
+    this.#writable.set(contract.name, writable)
+  }
+
+  #addTable(name: string, table: AnyTable): AnyTable {
+    this.#tables.set(name, table)
+    return table
+  }
+
+  get tables(): ReadonlyMap<string, AnyTable> {
+    return this.#tables
+  }
+
+  /** Adds a table that belongs to the kernel itself. */
+  addKernelTable<Row extends object, U extends string, I extends string, S extends string>(
+    name: string,
+    spec: TableSpec<Row, U, I, S>,
+  ): Table<Row, U, I, S> {
+    const made = new Table<Row, U, I, S>(`kernel.${name}`, spec, this.journal)
+    this.#addTable(made.name, made as unknown as AnyTable)
+    return made
+  }
+
+  resource<C extends Contract, K extends Extract<keyof C['resources'], string>>(
+    contract: C,
+    kind: K,
+  ): ResourceTable<C['resources'][K]> {
+    return this.rows(`${contract.name}.${kind}`) as unknown as ResourceTable<C['resources'][K]>
+  }
+
+  /** The table of a kind by its id. Throws RangeError for an unknown one. */
+  rows(kind: string): Table<AnyRow, string> {
+    const found = this.#tables.get(kind)
+    if (found === undefined) throw new RangeError(`there is no table ${kind}`)
+    return found as unknown as Table<AnyRow, string>
+  }
+
+  referrers<C extends Contract, K extends Extract<keyof C['resources'], string>>(
+    contract: C,
+    kind: K,
+    identity: string,
+  ): readonly RowOf<C['resources'][K]>[] {
+    const id = `${contract.name}.${kind}`
+    const table = this.rows(id)
+    const target = this.#targetsOf(id).flatMap((of) => this.references.of(of, identity))
+    const uids = new Set(target.filter((referrer) => referrer.kind === id).map(({ uid }) => uid))
+    return [...uids].map((uid) => table.get(uid) as unknown as RowOf<C['resources'][K]>)
+  }
+
+  #targetsOf(kind: string): readonly string[] {
+    return [...new Set((this.registry.kinds.get(kind) as Kind).references.map(({ target }) => target))]
+  }
+
+  view<S extends StateSpec>(state: S): View<S> {
+    const found = this.#views.get(state)
+    if (found === undefined) throw new RangeError(`the state of ${state.contract.name} is not registered`)
+    return found as View<S>
+  }
+
+  /** Evolves the state by one event. Throws EvolveError for an event that this build does not know. */
+  evolve(event: StoredEvent, context: EvolveContext): void {
+    const [domainName, name] = event.type.split('.', 2) as [string, string]
+    const domain = this.registry.domains.get(domainName)
+    const contract = domain?.contract.events[name]
+    if (domain === undefined || contract === undefined)
+      throw new EvolveError(`event ${event.type} is unknown: this build is older than the log`)
+    if (event.version > contract.version)
+      throw new EvolveError(
+        `event ${event.type}@${event.version} is newer than this build, which knows version ${contract.version}`,
+      )
+    let data = event.data
+    for (let version = event.version; version < contract.version; version++) {
+      const upcast = domain.upcast[`${name}@${version}`]
+      if (upcast === undefined)
+        throw new EvolveError(`event ${event.type}@${version} has no upcast to version ${version + 1}`)
+      data = upcast({ ...data })
+    }
+    if (contract.resource !== null)
+      this.#affect(this.registry.kindOf(contract.resource), contract.effect, data, context)
+    const handler = domain.evolve[name]
+    handler?.(this.#writable.get(domainName) as never, data as never, context)
+  }
+
+  #affect(
+    kind: Kind,
+    effect: 'created' | 'updated' | 'deleted' | null,
+    data: Readonly<Record<string, unknown>>,
+    { now, revision }: EvolveContext,
+  ): void {
+    const table = this.rows(kind.id)
+    const uid = data['uid'] as string
+    const before = table.get(uid)
+    if (effect === 'deleted') {
+      table.delete(uid)
+      return
+    }
+    if (effect === 'created' && before !== undefined)
+      throw new EvolveError(`${kind.id} ${uid} is there already`)
+    if (effect === 'updated' && before === undefined)
+      throw new EvolveError(`${kind.id} ${uid} is not there to be updated`)
+    const stamps = {
+      revision,
+      createdRevision: before?.createdRevision ?? revision,
+      createdAt: before?.createdAt ?? now,
+      updatedAt: now,
+    }
+    const after = { ...before, ...data, ...stamps } as AnyRow
+    try {
+      table.put(uid, after)
+    } catch (error) {
+      if (!(error instanceof UniqueViolation)) throw error
+      reject('ALREADY_EXISTS', alreadyExists(kind, after, error), {
+        kind: kind.id,
+        index: error.index,
+        key: error.key,
+      })
+    }
+  }
+}
+
+function alreadyExists(kind: Kind, row: AnyRow, error: UniqueViolation): string {
+  if (error.index !== 'name') return `another ${kind.id} has the ${error.index} ${error.key}`
+  return `${kind.id} ${row.name} exists already${row.project === undefined ? '' : ` in project ${row.project}`}: choose another name, or change that one`
+}
