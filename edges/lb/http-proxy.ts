@@ -1,0 +1,170 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Bounds } from './bounds.ts'
+import { errorCode } from './error-code.ts'
+import { Exchange, type ExchangeContext } from './http-exchange.ts'
+import { closeWithProblem, type ProblemCode } from './http-problem.ts'
+import { mayUpgrade, Upgrades } from './http-upgrade.ts'
+import type { Pool } from './pool.ts'
+
+/** The requests of one connection, one at a time: pipelined ones get their responses in order (RFC 9112 §9.3.2). */
+interface Lane {
+  current: Exchange | null
+  /** What came after the requests so far was not one; said once they are answered. */
+  refusal: ProblemCode | null
+  readonly waiting: { readonly exchange: Exchange; readonly response: ServerResponse }[]
+}
+
+/** Serves the connections of an HTTP listener. */
+export class HttpProxy {
+  readonly #bounds: Bounds
+  readonly #context: ExchangeContext
+  readonly #server: Server
+  readonly #upgrades: Upgrades
+  readonly #lanes = new WeakMap<Socket, Lane>()
+  readonly #problems = new Map<ProblemCode, number>()
+  #requests = 0
+  #draining = false
+  #relieving = false
+
+  constructor(pool: Pool, bounds: Bounds) {
+    this.#bounds = bounds
+    this.#context = { pool, bounds, problem: (code) => this.#count(code) }
+    this.#upgrades = new Upgrades(this.#context)
+    this.#server = createServer({
+      maxHeaderSize: bounds.headerBytesMax,
+      headersTimeout: bounds.headersMilliseconds,
+      requestTimeout: bounds.requestMilliseconds,
+      keepAliveTimeout: bounds.keepAliveMilliseconds,
+      keepAliveTimeoutBuffer: 0,
+      connectionsCheckingInterval: Math.max(10, Math.min(1_000, bounds.headersMilliseconds / 4)),
+      httpValidation: 'strict',
+      optimizeEmptyRequests: true,
+      shouldUpgradeCallback: mayUpgrade,
+    })
+    // Fields above the count would be dropped in silence; all are kept and counted instead.
+    this.#server.maxHeadersCount = 0
+    // A client that has ended its side after the request still gets the response.
+    Object.assign(this.#server, { httpAllowHalfOpen: true })
+    this.#server.timeout = bounds.idleMilliseconds
+    const take = (request: IncomingMessage, response: ServerResponse): void => this.#take(request, response)
+    this.#server.on('request', take)
+    this.#server.on('checkContinue', take)
+    this.#server.on('checkExpectation', (request, response) => {
+      this.#refuse(request.socket, 'EXPECTATION_UNKNOWN')
+      response.destroy()
+    })
+    this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head))
+    this.#server.on('connect', (_request, socket) => this.#refuse(socket as Socket, 'METHOD_NOT_IMPLEMENTED'))
+    this.#server.on('timeout', (socket) => this.#idle(socket))
+    this.#server.on('clientError', (error, socket) => this.#clientError(error, socket as Socket))
+    // The server does not listen itself, but its check for slow requests starts with this event.
+    this.#server.emit('listening')
+  }
+
+  get requests(): number {
+    return this.#requests
+  }
+
+  /** Answers the balancer gave by itself, by code. */
+  get problems(): ReadonlyMap<ProblemCode, number> {
+    return this.#problems
+  }
+
+  serve(client: Socket): void {
+    this.#lanes.set(client, { current: null, refusal: null, waiting: [] })
+    this.#server.emit('connection', client)
+    client.resume()
+  }
+
+  /** Each connection ends with the response under way; idle ones end now. */
+  drain(): void {
+    this.#draining = true
+    this.#server.close()
+    // close() also stopped the check for slow requests, which must go on for those still arriving.
+    this.#server.emit('listening')
+  }
+
+  /** Others wait for a place: connections that idle make room, the rest end with their next response. */
+  relieve(waiting: boolean): void {
+    this.#relieving = waiting
+    if (waiting) this.#server.closeIdleConnections()
+  }
+
+  stop(): void {
+    this.#server.close()
+  }
+
+  #take(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request
+    const lane = this.#lanes.get(socket)
+    if (lane === undefined) return
+    this.#requests += 1
+    if (this.#draining || this.#relieving) response.shouldKeepAlive = false
+    const exchange = new Exchange(this.#context, request, response)
+    if (lane.current === null) {
+      this.#start(socket, lane, exchange, response)
+    } else if (lane.waiting.length < this.#bounds.pipelinedRequestsMax) {
+      lane.waiting.push({ exchange, response })
+      socket.pause()
+    } else {
+      socket.destroy()
+    }
+  }
+
+  #start(socket: Socket, lane: Lane, exchange: Exchange, response: ServerResponse): void {
+    lane.current = exchange
+    response.once('close', () => {
+      lane.current = null
+      if (socket.destroyed) return
+      const next = lane.waiting.shift()
+      if (next !== undefined) this.#start(socket, lane, next.exchange, next.response)
+      else if (lane.refusal !== null) this.#refuse(socket, lane.refusal)
+      if (lane.waiting.length === 0) socket.resume()
+    })
+    exchange.start()
+  }
+
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    this.#requests += 1
+    if (this.#lanes.get(socket)?.current !== null) {
+      // Pipelined behind a request still under way: its response could no longer be told from the new protocol.
+      socket.destroy()
+      return
+    }
+    if (head.length > 0) socket.unshift(head)
+    this.#upgrades.take(request, socket)
+  }
+
+  #idle(socket: Socket): void {
+    const exchange = this.#lanes.get(socket)?.current
+    if (exchange === null || exchange === undefined) socket.destroy()
+    else exchange.idle()
+  }
+
+  #clientError(error: Error, socket: Socket): void {
+    const lane = this.#lanes.get(socket)
+    const code = problemOf(errorCode(error))
+    if (code === null || lane === undefined) socket.destroy()
+    else if (lane.current === null) this.#refuse(socket, code)
+    else if (lane.current.receiving) lane.current.fail(code)
+    else lane.refusal = code
+  }
+
+  #refuse(socket: Socket, code: ProblemCode): void {
+    this.#count(code)
+    closeWithProblem(socket, code)
+  }
+
+  #count(code: ProblemCode): void {
+    this.#problems.set(code, (this.#problems.get(code) ?? 0) + 1)
+  }
+}
+
+/** Null for connections that broke, which nobody can be told about. */
+function problemOf(code: string): ProblemCode | null {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'HEADER_TOO_LARGE'
+  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return 'REQUEST_MALFORMED'
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'REQUEST_TIMEOUT'
+  return code.startsWith('HPE_') ? 'REQUEST_MALFORMED' : null
+}
