@@ -67,6 +67,11 @@ const violations: [step: string, expected: string, files: Record<string, string>
     { 'log/raft/raft.ts': 'export const seed = (): number => Math.random()\n' },
   ],
   ['lint', 'no-cycle', { 'log/a.ts': "export * from './b.ts'\n", 'log/b.ts': "export * from './a.ts'\n" }],
+  [
+    'lint',
+    'consistent-type-imports',
+    { 'log/type.ts': "export type Entry = readonly import('./log.ts').Entry[]\n" },
+  ],
   ['format', 'Formatter would have printed', { 'log/format.ts': 'export const a = "1";\n' }],
   [
     'format',
