@@ -11,9 +11,9 @@ import {
 import { parseRequest } from './parse.ts'
 import type { StoredEvent } from './record.ts'
 import { identities } from './references.ts'
-import type { Kind } from './registry.ts'
+import type { AnyRow, Kind } from './registry.ts'
 import { Rejection, reject } from './rejection.ts'
-import type { AnyRow, State } from './state.ts'
+import type { State } from './state.ts'
 import { seededUuid } from './uuid.ts'
 
 /** A cascade that could be larger must be a process. */

@@ -1,5 +1,13 @@
-import { type Contract, type EventContract, type Reference, type Resource, referenceOf } from './contract.ts'
-import type { Domain } from './domain.ts'
+import {
+  type Contract,
+  type EventContract,
+  type Reference,
+  type Resource,
+  referenceOf,
+  type Stamps,
+} from './contract.ts'
+import type { Domain, EvolveContext } from './domain.ts'
+import type { StoredEvent } from './record.ts'
 
 /** A resource kind, with all that is derived of it. */
 export interface Kind {
@@ -10,6 +18,53 @@ export interface Kind {
   readonly resource: Resource
   readonly references: readonly (Reference & { readonly field: string })[]
   readonly deletedEvent: string
+}
+
+/** An event of the log that this build cannot take: the replica must stop, or replicas would drift apart. */
+export class EvolveError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'EvolveError'
+  }
+}
+
+export interface PresentEvent {
+  readonly domain: Domain
+  readonly name: string
+  readonly contract: EventContract
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+/** A row of any resource. */
+export type AnyRow = Stamps & {
+  readonly uid: string
+  readonly name: string
+  readonly project?: string
+  readonly labels: Readonly<Record<string, string>>
+}
+
+/** A resource's row after an event: the one effect that the state and the tables share. Undefined once it is deleted. */
+export function affect(
+  kind: Kind,
+  event: PresentEvent,
+  before: AnyRow | undefined,
+  { now, revision }: EvolveContext,
+): AnyRow | undefined {
+  const { effect } = event.contract
+  const uid = event.data['uid'] as string
+  if ((before === undefined) !== (effect === 'created')) {
+    throw new EvolveError(
+      `${kind.id} ${uid} is ${before === undefined ? 'not there' : 'there already'}, for event ${event.name}`,
+    )
+  }
+  if (effect === 'deleted') return undefined
+  const stamps = {
+    revision,
+    createdRevision: before?.createdRevision ?? revision,
+    createdAt: before?.createdAt ?? now,
+    updatedAt: now,
+  }
+  return { ...before, ...event.data, ...stamps } as AnyRow
 }
 
 /** All domains: the one list that services, tables, reflection, OpenAPI, CLI and docs are derived from. */
@@ -59,9 +114,26 @@ export class Registry {
     return kind
   }
 
-  /** The contract of an event by `domain.Event`; undefined when unknown. */
-  event(type: string): EventContract | undefined {
-    const [domain, name] = type.split('.', 2) as [string, string]
-    return this.domains.get(domain)?.contract.events[name]
+  /** An event in its present shape: upcast where the log is decoded. Throws EvolveError for one that this build does not know. */
+  present(event: StoredEvent): PresentEvent {
+    const [domainName, name] = event.type.split('.', 2) as [string, string]
+    const domain = this.domains.get(domainName)
+    const contract = domain?.contract.events[name]
+    if (domain === undefined || contract === undefined) {
+      throw new EvolveError(`event ${event.type} is unknown: this build is older than the log`)
+    }
+    if (event.version > contract.version) {
+      throw new EvolveError(
+        `event ${event.type}@${event.version} is newer than this build, which knows version ${contract.version}`,
+      )
+    }
+    let data = event.data
+    for (let version = event.version; version < contract.version; version++) {
+      const upcast = domain.upcast[`${name}@${version}`]
+      if (upcast === undefined)
+        throw new EvolveError(`event ${event.type}@${version} has no upcast to version ${version + 1}`)
+      data = upcast({ ...data })
+    }
+    return { domain, name, contract, data }
   }
 }

@@ -10,25 +10,9 @@ import {
 } from './domain.ts'
 import type { StoredEvent } from './record.ts'
 import { References } from './references.ts'
-import type { Kind, Registry } from './registry.ts'
+import { type AnyRow, affect, type Kind, type PresentEvent, type Registry } from './registry.ts'
 import { reject } from './rejection.ts'
 import { Journal, Table, type TableSpec, UniqueViolation } from './table.ts'
-
-/** A row of any resource. */
-export type AnyRow = Stamps & {
-  readonly uid: string
-  readonly name: string
-  readonly project?: string
-  readonly labels: Readonly<Record<string, string>>
-}
-
-/** An event of the log that this build cannot take: the replica must stop, or replicas would drift apart. */
-export class EvolveError extends Error {
-  constructor(message: string) {
-    super(message)
-    this.name = 'EvolveError'
-  }
-}
 
 type AnyTable = Table<object, string>
 
@@ -135,56 +119,21 @@ export class State implements Resources {
 
   /** Evolves the state by one event. Throws EvolveError for an event that this build does not know. */
   evolve(event: StoredEvent, context: EvolveContext): void {
-    const [domainName, name] = event.type.split('.', 2) as [string, string]
-    const domain = this.registry.domains.get(domainName)
-    const contract = domain?.contract.events[name]
-    if (domain === undefined || contract === undefined)
-      throw new EvolveError(`event ${event.type} is unknown: this build is older than the log`)
-    if (event.version > contract.version)
-      throw new EvolveError(
-        `event ${event.type}@${event.version} is newer than this build, which knows version ${contract.version}`,
-      )
-    let data = event.data
-    for (let version = event.version; version < contract.version; version++) {
-      const upcast = domain.upcast[`${name}@${version}`]
-      if (upcast === undefined)
-        throw new EvolveError(`event ${event.type}@${version} has no upcast to version ${version + 1}`)
-      data = upcast({ ...data })
-    }
-    if (contract.resource !== null)
-      this.#affect(this.registry.kindOf(contract.resource), contract.effect, data, context)
-    const handler = domain.evolve[name]
-    handler?.(this.#writable.get(domainName) as never, data as never, context)
+    const present = this.registry.present(event)
+    const { domain, name, contract, data } = present
+    if (contract.resource !== null) this.#affect(this.registry.kindOf(contract.resource), present, context)
+    domain.evolve[name]?.(this.#writable.get(domain.contract.name) as never, data as never, context)
   }
 
-  #affect(
-    kind: Kind,
-    effect: 'created' | 'updated' | 'deleted' | null,
-    data: Readonly<Record<string, unknown>>,
-    { now, revision }: EvolveContext,
-  ): void {
+  #affect(kind: Kind, event: PresentEvent, context: EvolveContext): void {
     const table = this.rows(kind.id)
-    const uid = data['uid'] as string
-    const before = table.get(uid)
-    if (effect === 'deleted') {
-      table.delete(uid)
-      return
-    }
-    if (effect === 'created' && before !== undefined)
-      throw new EvolveError(`${kind.id} ${uid} is there already`)
-    if (effect === 'updated' && before === undefined)
-      throw new EvolveError(`${kind.id} ${uid} is not there to be updated`)
-    const stamps = {
-      revision,
-      createdRevision: before?.createdRevision ?? revision,
-      createdAt: before?.createdAt ?? now,
-      updatedAt: now,
-    }
-    const after = { ...before, ...data, ...stamps } as AnyRow
+    const uid = event.data['uid'] as string
+    const after = affect(kind, event, table.get(uid), context)
     try {
-      table.put(uid, after)
+      if (after === undefined) table.delete(uid)
+      else table.put(uid, after)
     } catch (error) {
-      if (!(error instanceof UniqueViolation)) throw error
+      if (!(error instanceof UniqueViolation) || after === undefined) throw error
       reject('ALREADY_EXISTS', alreadyExists(kind, after, error), {
         kind: kind.id,
         index: error.index,
