@@ -1,0 +1,55 @@
+import type { MemberStatus } from './log.ts'
+import type { MemberId } from './raft/types.ts'
+
+export interface LogOptions {
+  /** The member's data directory; formatted when blank. */
+  readonly directory: string
+  readonly clusterId: string
+  readonly memberId: MemberId
+  /** All 1, 3 or 5 members, this one among them. */
+  readonly members: readonly MemberStatus[]
+  /** Where the peer transport listens. Port 0 takes a free one. */
+  readonly listen: { readonly host: string; readonly port: number }
+  /** Known to all members; who does not know it is refused. */
+  readonly clusterSecret: string
+  /** T: a follower that hears no leader campaigns after T to 2T. Default 500. */
+  readonly electionTimeoutMilliseconds?: number
+  /** Default 50. */
+  readonly heartbeatMilliseconds?: number
+  /** Entries in a block of the hash chain; the same on every member and fixed when a directory is formatted. */
+  readonly blockEntries?: number
+  /**
+   * Called once when the member has stopped by itself: storage failed, an invariant broke, or a follower threw.
+   * The process should say so and exit.
+   */
+  readonly failed: (error: Error) => void
+}
+
+/** A heartbeat is so many ticks, so that election timeouts have steps fine enough to differ. */
+const heartbeatTicks = 5
+
+export interface Times {
+  readonly tickMilliseconds: number
+  readonly heartbeatTicks: number
+  readonly electionTicks: number
+  readonly electionMilliseconds: number
+}
+
+/** Throws RangeError for times that could not work. */
+export function resolveTimes(options: LogOptions): Times {
+  const heartbeat = options.heartbeatMilliseconds ?? 50
+  const election = options.electionTimeoutMilliseconds ?? 500
+  if (!(heartbeat >= heartbeatTicks)) {
+    throw new RangeError(`heartbeatMilliseconds must be at least ${heartbeatTicks}, not ${heartbeat}`)
+  }
+  if (!(election >= 4 * heartbeat)) {
+    throw new RangeError('electionTimeoutMilliseconds must be at least four heartbeats')
+  }
+  const tickMilliseconds = heartbeat / heartbeatTicks
+  return {
+    tickMilliseconds,
+    heartbeatTicks,
+    electionTicks: Math.ceil(election / tickMilliseconds),
+    electionMilliseconds: election,
+  }
+}

@@ -1,0 +1,352 @@
+import { BehaviorSubject, type Observable } from 'rxjs'
+import { Delivery } from './delivery.ts'
+import {
+  type Entry,
+  type Follower,
+  type Leadership,
+  type Log,
+  LogError,
+  type LogStatus,
+  type Proposal,
+} from './log.ts'
+import { type LogOptions, resolveTimes } from './node-options.ts'
+import { Proposals } from './proposals.ts'
+import type { Effects, LeadershipChange } from './raft/effects.ts'
+import { Raft } from './raft/raft.ts'
+import type { Message } from './raft/types.ts'
+import { Reads } from './reads.ts'
+import { LogStore } from './storage/store.ts'
+import { Ticker } from './ticker.ts'
+import { startTransport } from './transport/start.ts'
+import type { Transport } from './transport/transport.ts'
+
+const payloadBytesMax = 1024 * 1024
+const proposalBytesMax = 16 * 1024 * 1024
+
+/**
+ * One member of the log. Opens or formats `options.directory`, listens for peers and takes part in elections.
+ * Throws StorageError when the directory is damaged or someone else's, LogError when it cannot listen.
+ */
+export async function openLog(options: LogOptions): Promise<Log> {
+  const identity = { clusterId: options.clusterId, memberId: options.memberId }
+  let node: LogNode | undefined
+  const store = await LogStore.open(
+    options.directory,
+    identity,
+    (error) => node?.fail(error),
+    options.blockEntries,
+  )
+  try {
+    node = new LogNode(options, store)
+    await node.start()
+    return node
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+/** The driver: feeds the pure core, does what its effects say, and keeps the promises of the port. */
+class LogNode implements Log {
+  readonly #options: LogOptions
+  readonly #times: ReturnType<typeof resolveTimes>
+  readonly #store: LogStore
+  readonly #raft: Raft
+  readonly #proposals = new Proposals()
+  readonly #reads: Reads
+  readonly #delivery: Delivery
+  readonly #ticker: Ticker
+  readonly #leadership = new BehaviorSubject<Leadership>({ term: 0, leader: 0, ready: false })
+  #transport: Transport | undefined
+  /** The index of this member's own no-op while it leads. */
+  #leadsFrom = 0
+  #applied: number
+  /** Messages that wait for writes under way, one list a write, in order. */
+  readonly #heldBack: Message[][] = []
+  #scheduled = false
+  #processing = false
+  #state: 'running' | 'closing' | 'stopped' = 'running'
+  #failure: Error | undefined
+  #closed: Promise<void> | undefined
+
+  constructor(options: LogOptions, store: LogStore) {
+    this.#options = options
+    this.#times = resolveTimes(options)
+    this.#store = store
+    this.#raft = new Raft(
+      {
+        id: options.memberId,
+        members: options.members.map(({ id }) => id),
+        electionTicks: this.#times.electionTicks,
+        heartbeatTicks: this.#times.heartbeatTicks,
+        random: Math.random,
+        appliedIndex: store.sealedIndex,
+      },
+      store,
+      store.hardState,
+    )
+    this.#applied = store.sealedIndex
+    const { electionMilliseconds } = this.#times
+    this.#reads = new Reads(4 * electionMilliseconds, electionMilliseconds, () => this.#raft.readIndex())
+    this.#delivery = new Delivery(2 * electionMilliseconds, {
+      read: (from, to, limitBytes) => this.#store.entries(from, to, limitBytes),
+      progress: () => this.#guard(() => this.#delivered()),
+      failed: (error) => this.fail(error),
+    })
+    this.#delivery.advance(store.sealedIndex)
+    this.#ticker = new Ticker(this.#times.tickMilliseconds, this.#times.heartbeatTicks, () => this.#tick())
+  }
+
+  get leadership(): Observable<Leadership> {
+    return this.#leadership
+  }
+
+  async start(): Promise<void> {
+    this.#transport = await startTransport(this.#options, {
+      deliver: (message) => this.#deliver(message),
+      status: () => this.status(),
+    })
+    this.#ticker.start()
+    this.#schedule()
+  }
+
+  propose(proposal: Proposal): Promise<void> {
+    this.#checkRunning()
+    const { term, firstIndex, payloads } = proposal
+    checkSize(payloads)
+    const result = this.#guarded(() => this.#raft.propose(term, firstIndex, payloads))
+    switch (result) {
+      case 'accepted':
+        this.#schedule()
+        return this.#proposals.add(term, firstIndex + payloads.length - 1)
+      case 'not_leader':
+        throw new LogError('NOT_LEADER', `member ${this.#raft.status().leader} leads`)
+      case 'fenced': {
+        const status = this.#raft.status()
+        const actual = `the term is ${status.term} and the next index ${status.lastIndex + 1}`
+        throw new LogError('FENCED', `${actual}, not ${term} and ${firstIndex}`)
+      }
+      case 'overloaded':
+        throw new LogError(
+          'OVERLOADED',
+          'too much is uncommitted or not applied, or leadership is being handed over',
+        )
+    }
+  }
+
+  async read(from: number, to: number, limitBytes: number): Promise<readonly Entry[]> {
+    this.#checkRunning()
+    if (!Number.isSafeInteger(from) || from < 1) throw new RangeError(`cannot read from index ${from}`)
+    return this.#store.entries(from, Math.min(to, this.#delivery.deliverable), limitBytes)
+  }
+
+  follow(from: number, follower: Follower): () => void {
+    this.#checkRunning()
+    return this.#delivery.follow(from, follower)
+  }
+
+  async readIndex(): Promise<number> {
+    this.#checkRunning()
+    const index = this.#guarded(() => this.#reads.add(performance.now()))
+    this.#schedule()
+    return index
+  }
+
+  status(): LogStatus {
+    const { term, leader, role, lastIndex, commitIndex } = this.#raft.status()
+    return {
+      clusterId: this.#options.clusterId,
+      memberId: this.#options.memberId,
+      term,
+      leader,
+      role,
+      lastIndex,
+      commitIndex,
+      members: this.#options.members,
+      sizeBytes: this.#store.sizeBytes(),
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  /** Stops at once: what comes next fails with STORAGE, what is under way has an unknown outcome. */
+  fail(error: unknown): void {
+    if (this.#state === 'stopped') return
+    this.#failure = error instanceof Error ? error : new Error(String(error))
+    this.#stop(`the member has stopped: ${this.#failure.message}`)
+    void this.#transport?.close()
+    this.#leadership.next({ term: this.#leadership.value.term, leader: 0, ready: false })
+    this.#options.failed(this.#failure)
+  }
+
+  async #close(): Promise<void> {
+    if (this.#state === 'running') {
+      this.#state = 'closing'
+      const deadline = delay(this.#times.electionMilliseconds)
+      await Promise.race([this.#proposals.drained(), deadline.promise])
+      await Promise.race([this.#handOver(), deadline.promise])
+      deadline.cancel()
+    }
+    this.#stop('the member was closed')
+    await this.#transport?.close()
+    await this.#store.close()
+    this.#leadership.complete()
+  }
+
+  /** Resolves once another member leads; at once when this one does not lead or has nobody to hand over to. */
+  async #handOver(): Promise<void> {
+    const begun = this.#guarded(() => this.#raft.transferLeadership())
+    if (!begun) return
+    this.#schedule()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const subscription = this.#leadership.subscribe(({ leader }) => {
+      if (leader !== this.#options.memberId) resolve()
+    })
+    await promise
+    subscription.unsubscribe()
+  }
+
+  #stop(reason: string): void {
+    if (this.#state === 'stopped') return
+    this.#state = 'stopped'
+    this.#ticker.stop()
+    this.#delivery.endAll()
+    this.#proposals.rejectAll(reason)
+    this.#reads.rejectAll(this.#stoppedError())
+  }
+
+  #stoppedError(): LogError {
+    if (this.#failure instanceof LogError) return this.#failure
+    if (this.#failure !== undefined) return new LogError('STORAGE', this.#failure.message)
+    return new LogError('CLOSED', 'the log is closed')
+  }
+
+  #checkRunning(): void {
+    if (this.#state !== 'running') throw this.#stoppedError()
+  }
+
+  #tick(): void {
+    this.#guard(() => {
+      this.#raft.tick()
+      this.#reads.expire(performance.now())
+      this.#process()
+    })
+  }
+
+  #deliver(message: Message): void {
+    this.#guard(() => this.#raft.step(message))
+    this.#schedule()
+  }
+
+  /** What happens in one turn of the event loop goes into one write and one round of messages. */
+  #schedule(): void {
+    if (this.#scheduled || this.#state === 'stopped') return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#guard(() => this.#process())
+    })
+  }
+
+  /** Runs unless stopped; any exception, such as a broken invariant, stops the member. */
+  #guard(action: () => void): void {
+    if (this.#state === 'stopped') return
+    try {
+      action()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  /** As `#guard`, for calls with a result: LogErrors are the caller's, anything else stops the member. */
+  #guarded<T>(action: () => T): T {
+    try {
+      return action()
+    } catch (error) {
+      if (error instanceof LogError && error.code !== 'STORAGE') throw error
+      this.fail(error)
+      throw this.#stoppedError()
+    }
+  }
+
+  #process(): void {
+    if (this.#processing) return
+    this.#processing = true
+    try {
+      for (let effects = this.#raft.take(); effects !== null; effects = this.#raft.take())
+        this.#perform(effects)
+    } finally {
+      this.#processing = false
+    }
+  }
+
+  #perform(effects: Effects): void {
+    const { write, messagesNow, messagesAfterSync } = effects
+    this.#send(messagesNow)
+    if (write !== null) {
+      const held = [...messagesAfterSync]
+      this.#heldBack.push(held)
+      this.#store.append(write, () => {
+        this.#heldBack.shift()
+        this.#guard(() => {
+          this.#raft.persisted(write)
+          this.#send(held)
+        })
+        queueMicrotask(() => this.#guard(() => this.#process()))
+      })
+    } else {
+      const last = this.#heldBack.at(-1)
+      if (last === undefined) this.#send(messagesAfterSync)
+      else last.push(...messagesAfterSync)
+    }
+    if (effects.leadership !== null) this.#leadershipChanged(effects.leadership)
+    this.#store.committed(effects.commit)
+    this.#delivery.advance(effects.deliverable)
+    this.#proposals.committed(effects.commit)
+    for (const { tag, index } of effects.reads) this.#reads.finished(tag, index)
+    for (const tag of effects.failedReads) this.#reads.failed(tag)
+    this.#delivered()
+  }
+
+  #send(messages: readonly Message[]): void {
+    for (const message of messages) this.#transport?.send(message)
+  }
+
+  #leadershipChanged({ term, leader, firstIndex }: LeadershipChange): void {
+    this.#leadsFrom = firstIndex
+    this.#proposals.leadershipIs(term, firstIndex > 0, leader)
+    this.#leadership.next({ term, leader, ready: false })
+  }
+
+  #delivered(): void {
+    this.#applied = Math.max(this.#applied, this.#delivery.applied())
+    this.#raft.applied(this.#applied)
+    const known = this.#leadership.value
+    if (this.#leadsFrom === 0 || known.ready) return
+    if (!this.#delivery.hasDelivered(this.#leadsFrom, performance.now())) return
+    this.#leadership.next({ ...known, ready: true })
+  }
+}
+
+/** Throws TOO_LARGE. */
+function checkSize(payloads: readonly Uint8Array[]): void {
+  let total = 0
+  for (const { length } of payloads) {
+    total += length
+    if (length > payloadBytesMax) {
+      throw new LogError('TOO_LARGE', `a payload of ${length} bytes; at most ${payloadBytesMax} are taken`)
+    }
+  }
+  if (total > proposalBytesMax) {
+    throw new LogError('TOO_LARGE', `${total} bytes in one proposal; at most ${proposalBytesMax} are taken`)
+  }
+}
+
+function delay(milliseconds: number): { promise: Promise<void>; cancel: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, milliseconds)
+  return { promise, cancel: () => clearTimeout(timer) }
+}
