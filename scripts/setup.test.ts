@@ -60,6 +60,11 @@ test('as root on a system that is not Debian it does the same', async () => {
   expect(stdout).toMatch(GOES_ON)
 })
 
+test('programs run on the Node that package.json names', async () => {
+  const manifest: unknown = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
+  expect(manifest).toMatchObject({ dependencies: { node: process.versions.node } })
+})
+
 test('it is silent when all is there', async () => {
   const root = await plantClone()
   await markInstalled(root)

@@ -62,6 +62,14 @@ test.each(allowed)('%s may say: %s', (path, text) => {
   expect(judge(path, text)).toEqual([])
 })
 
+test('npm test is a script, too', () => {
+  const files = [
+    { path: 'package.json', text: '{ "scripts": {} }' },
+    { path: 'README.md', text: 'npm test' },
+  ]
+  expect(findAll(guards, { files }).map(formatFinding)).toEqual(['README.md:1 scripts: there is no npm test'])
+})
+
 test('a finding names its line', () => {
   expect(judge('log/log.ts', 'one\ntwo as any\n')).toEqual([
     'log/log.ts:2 escapes: a way around the checks: as any',

@@ -21,81 +21,86 @@ const modules = [
 ]
 const files = Object.fromEntries(modules.map((path) => [path, 'export const one = 1\n']))
 
+/** A module two folders down that imports `target`. */
 function importing(target: string): string {
   return `import { one } from '../../${target}'\n\nexport const two = one\n`
 }
 
-const uphill: [rule: string, from: string, to: string][] = [
-  ['log-imports-nothing-above', 'log/raft/uphill.ts', 'domains/kernel/table.ts'],
-  ['log-imports-nothing-above', 'log/raft/uphill.test.ts', 'main/up.ts'],
-  ['domains-import-log-only', 'domains/dns/uphill.ts', 'projections/zones/zones.ts'],
-  ['kernel-imports-no-domain', 'domains/kernel/uphill.ts', 'domains/dns/contract.ts'],
-  ['domain-imports-contract-of-another', 'domains/vm/uphill.ts', 'domains/dns/state.ts'],
-  ['projections-import-downhill', 'projections/zones/uphill.ts', 'edges/rest/server.ts'],
-  ['projections-import-contracts-and-kernel', 'projections/zones/uphill.ts', 'domains/dns/state.ts'],
-  ['edges-import-downhill', 'edges/rest/uphill.ts', 'hostd/host.ts'],
-  ['hostd-imports-downhill', 'hostd/kvm/uphill.ts', 'edges/rest/server.ts'],
-  ['hostd-imports-downhill', 'hostd/kvm/uphill.ts', 'main/up.ts'],
-  ['main-imports-no-proof', 'main/roles/uphill.ts', 'proofs/model/main.ts'],
-  ['resolvable', 'hostd/kvm/nowhere.ts', 'hostd/missing.ts'],
-]
-
-test.each(uphill)('%s stops %s from importing %s', async (rule, from, to) => {
-  await using tree = await plantTree({ ...files, [from]: importing(to) })
+test('every import uphill is found, and by the rule that speaks of it', async () => {
+  const uphill: [rule: string, from: string, to: string][] = [
+    ['domain-imports-contract-of-another', 'domains/vm/to-state.ts', 'domains/dns/state.ts'],
+    ['domains-import-log-only', 'domains/dns/to-projection.ts', 'projections/zones/zones.ts'],
+    ['edges-import-downhill', 'edges/rest/to-hostd.ts', 'hostd/host.ts'],
+    ['edges-import-downhill', 'edges/rest/to-main.ts', 'main/up.ts'],
+    ['hostd-imports-downhill', 'hostd/kvm/to-edge.ts', 'edges/rest/server.ts'],
+    ['hostd-imports-downhill', 'hostd/kvm/to-main.ts', 'main/up.ts'],
+    ['kernel-imports-no-domain', 'domains/kernel/to-domain.ts', 'domains/dns/contract.ts'],
+    ['log-imports-nothing-above', 'log/raft/to-domain.ts', 'domains/kernel/table.ts'],
+    ['log-imports-nothing-above', 'log/raft/to-main.test.ts', 'main/up.ts'],
+    ['main-imports-no-proof', 'main/roles/to-proof.ts', 'proofs/model/main.ts'],
+    ['projections-import-contracts-and-kernel', 'projections/zones/to-state.ts', 'domains/dns/state.ts'],
+    ['projections-import-downhill', 'projections/zones/to-edge.ts', 'edges/rest/server.ts'],
+  ]
+  const planted = uphill.map(([, from, to]) => [from, importing(to)])
+  await using tree = await plantTree({ ...files, ...Object.fromEntries(planted) })
   const { passed, output } = await importsStep.run(tree.root)
-  expect(output).toContain(`${rule}: ${from} imports`)
+  expect(output.split('\n').toSorted()).toEqual(
+    uphill.map(([rule, from, to]) => `${rule}: ${from} imports ${to}`),
+  )
   expect(passed).toBe(false)
 })
 
-const downhill: [from: string, to: string][] = [
-  ['domains/dns/downhill.ts', 'log/log.ts'],
-  ['domains/vm/downhill.ts', 'domains/dns/contract.ts'],
-  ['domains/vm/downhill.ts', 'domains/vm/decide.ts'],
-  ['domains/vm/downhill.ts', 'domains/kernel/table.ts'],
-  ['domains/vm/downhill.test.ts', 'domains/dns/state.ts'],
-  ['projections/zones/downhill.ts', 'domains/dns/contract.ts'],
-  ['edges/rest/downhill.ts', 'projections/zones/zones.ts'],
-  ['main/roles/downhill.ts', 'domains/dns/state.ts'],
-  ['proofs/model/downhill.ts', 'main/up.ts'],
-  ['scripts/check/downhill.ts', 'domains/dns/state.ts'],
-]
-
 test('every import downhill passes', async () => {
-  await using tree = await plantTree(files)
-  for (const [from, to] of downhill) {
-    await using planted = await plantTree({ ...files, [from]: importing(to) })
-    expect([from, await importsStep.run(planted.root)]).toEqual([from, { passed: true, output: '' }])
-  }
+  const downhill: [from: string, to: string][] = [
+    ['domains/dns/to-log.ts', 'log/log.ts'],
+    ['domains/vm/to-contract.ts', 'domains/dns/contract.ts'],
+    ['domains/vm/to-itself.ts', 'domains/vm/decide.ts'],
+    ['domains/vm/to-kernel.ts', 'domains/kernel/table.ts'],
+    ['domains/vm/to-state.test.ts', 'domains/dns/state.ts'],
+    ['projections/zones/to-contract.ts', 'domains/dns/contract.ts'],
+    ['edges/rest/to-projection.ts', 'projections/zones/zones.ts'],
+    ['main/roles/to-state.ts', 'domains/dns/state.ts'],
+    ['proofs/model/to-main.ts', 'main/up.ts'],
+    ['scripts/check/to-state.ts', 'domains/dns/state.ts'],
+  ]
+  const planted = downhill.map(([from, to]) => [from, importing(to)])
+  await using tree = await plantTree({ ...files, ...Object.fromEntries(planted) })
   expect(await importsStep.run(tree.root)).toEqual({ passed: true, output: '' })
 })
 
-const hidden: [kind: string, text: string][] = [
-  ['of a type', "import type { one } from '../hostd/host.ts'\n\nexport type One = typeof one\n"],
-  ['of a type inline', "import { type one } from '../hostd/host.ts'\n\nexport type One = typeof one\n"],
-  ['for its effect', "import '../hostd/host.ts'\n"],
-  ['in an export', "export { one } from '../hostd/host.ts'\n"],
-  ['in an export of all', "export * from '../hostd/host.ts'\n"],
-  ['at run time', "export const late = (): Promise<unknown> => import('../hostd/host.ts')\n"],
-  [
-    'in a method',
-    "export class Late {\n  async #load() {\n    return [await import('../hostd/host.ts')]\n  }\n}\n",
-  ],
-  [
-    'in a using declaration',
-    "export async function f() {\n  await using one = await import('../hostd/host.ts')\n}\n",
-  ],
-  [
-    'in a loop of using declarations',
-    "export function f(all: Disposable[]) {\n  for (using one of all) void import('../hostd/host.ts')\n}\n",
-  ],
-]
+test('an import is seen wherever it stands', async () => {
+  const host = "'../hostd/host.ts'"
+  const forms = {
+    'log/type.ts': `import type { one } from ${host}\n\nexport type One = typeof one\n`,
+    'log/type-inline.ts': `import { type one } from ${host}\n\nexport type One = typeof one\n`,
+    'log/effect.ts': `import ${host}\n`,
+    'log/export.ts': `export { one } from ${host}\n`,
+    'log/export-all.ts': `export * from ${host}\n`,
+    'log/run-time.ts': `export const late = (): Promise<unknown> => import(${host})\n`,
+    'log/method.ts': `export class Late {\n  async #load() {\n    return [await import(${host})]\n  }\n}\n`,
+    'log/using.ts': `export async function f() {\n  await using one = await import(${host})\n}\n`,
+    'log/using-loop.ts': `export function f(all: Disposable[]) {\n  for (using one of all) void import(${host})\n}\n`,
+  }
+  await using tree = await plantTree({ ...files, ...forms })
+  const { output } = await importsStep.run(tree.root)
+  const expected = Object.keys(forms).map(
+    (path) => `log-imports-nothing-above: ${path} imports hostd/host.ts`,
+  )
+  expect(output.split('\n').toSorted()).toEqual(expected.toSorted())
+})
 
-test.each(hidden)('an import %s is seen', async (_kind, text) => {
-  await using tree = await plantTree({ ...files, 'log/uphill.ts': text })
-  expect(await importsStep.run(tree.root)).toEqual({
-    passed: false,
-    output: 'log-imports-nothing-above: log/uphill.ts imports hostd/host.ts',
+test('an import that leads nowhere, and one of a test, are found', async () => {
+  await using tree = await plantTree({
+    ...files,
+    'hostd/kvm/nowhere.ts': importing('hostd/missing.ts'),
+    'hostd/host.test.ts': 'export const one = 1\n',
+    'hostd/kvm/of-test.ts': importing('hostd/host.test.ts'),
   })
+  const { output } = await importsStep.run(tree.root)
+  expect(output.split('\n').toSorted()).toEqual([
+    'no-test-imported: hostd/kvm/of-test.ts imports hostd/host.test.ts',
+    'resolvable: hostd/kvm/nowhere.ts imports ../../hostd/missing.ts',
+  ])
 })
 
 test('a module that was not read fails the step, though dependency-cruiser reports success', async () => {

@@ -1,7 +1,7 @@
 import type { Finding, Guard, Repository, SourceFile } from '../guard.ts'
 
-/** `npm run [-s] NAME [-- FIRST-ARGUMENT]`, as documents show it. */
-const NPM_RUN = /\bnpm run (?:-s )?([a-z][\w:-]*)(?: -- ([a-z][\w-]*)(?![\w./]))?/g
+/** `npm run [-s] NAME [-- FIRST-ARGUMENT]` or `npm test`, as documents show it. */
+const NPM_RUN = /\bnpm (?:run (?:-s )?([a-z][\w:-]*)|(test)\b)(?: -- ([a-z][\w-]*)(?![\w./]))?/g
 
 /** Every npm script, proof and benchmark that a document tells the reader to run is there. */
 export const scriptsGuard: Guard = {
@@ -24,11 +24,11 @@ interface DocumentedCommand extends Omit<Finding, 'message'> {
 
 function commandsOf({ path, text }: SourceFile): DocumentedCommand[] {
   return text.split('\n').flatMap((content, index) =>
-    [...content.matchAll(NPM_RUN)].map(([command, script = '', argument]) => ({
+    [...content.matchAll(NPM_RUN)].map(([command, run, test, argument]) => ({
       path,
       line: index + 1,
       command,
-      script,
+      script: run ?? test ?? '',
       argument,
     })),
   )
