@@ -1,0 +1,56 @@
+import type { RaftLimits } from '../../log/raft/config.ts'
+import type { NetworkFaults } from './network.ts'
+import type { Random } from './random.ts'
+
+export interface SimulationOptions {
+  readonly members: 1 | 3 | 5
+  /** Events under faults, before everything is healed. */
+  readonly safetySteps: number
+  /** Keep the text of everything that happens. */
+  readonly keepsTrace: boolean
+}
+
+/** What is drawn from the seed before anything happens. Times are in units; a tick takes about ten. */
+export interface Profile {
+  readonly electionTicks: number
+  readonly heartbeatTicks: number
+  readonly limits: Partial<RaftLimits>
+  readonly network: NetworkFaults
+  readonly diskSlowness: number
+  /** The mean time between two faults. */
+  readonly faultInterval: number
+  /** The mean time between two things that clients do. */
+  readonly clientInterval: number
+  readonly applyDelayMax: number
+}
+
+export const tickUnits = 10
+
+export function drawProfile(random: Random): Profile {
+  const electionTicks = random.between(6, 14)
+  const hasTightLimits = random.chance(0.5)
+  return {
+    electionTicks,
+    heartbeatTicks: random.between(1, Math.floor(electionTicks / 3)),
+    limits: hasTightLimits
+      ? {
+          maxInflightMessages: random.between(1, 4),
+          maxInflightBytes: random.between(16, 200),
+          maxBytesPerAppend: random.between(1, 80),
+          maxUncommittedBytes: random.between(50, 400),
+          maxUncommittedEntries: random.between(4, 40),
+          maxApplyGap: random.between(2, 20),
+          maxReadRounds: random.between(1, 3),
+        }
+      : {},
+    network: {
+      lossProbability: random.chance(0.3) ? 0 : 0.3 * random.float() * random.float(),
+      duplicateProbability: random.chance(0.3) ? 0 : 0.5 * random.float() * random.float(),
+      delayMax: random.pick([2, 5, 10, 30, 80]),
+    },
+    diskSlowness: random.pick([2, 5, 10, 40]),
+    faultInterval: random.between(60, 500),
+    clientInterval: random.between(4, 40),
+    applyDelayMax: random.pick([1, 5, 50]),
+  }
+}
