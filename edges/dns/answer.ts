@@ -9,13 +9,16 @@ import {
 } from './protocol.ts'
 import { parseQuery, type Query, type Question } from './query.ts'
 import { ResponseWriter } from './response.ts'
-import { findSet, isBelowOrAt, type Location, type RecordSet, type Zone, type ZoneNode } from './zone.ts'
+import { findSet, isBelowOrAt, type Location, type RecordSet, type Zone } from './zone.ts'
 import type { ZoneStore } from './zone-store.ts'
 
 export type Transport = 'udp' | 'tcp'
 
-/** Aliases followed in one answer; a resolver goes on from the last one. */
-const aliasesMax = 20
+/** Aliases in one answer, as Knot has it; a resolver goes on from the last one. */
+const aliasesMax = 5
+
+/** INFO-CODE of RFC 8914 section 4.21. */
+const notAuthoritative = 20
 
 const writer = new ResponseWriter()
 
@@ -28,7 +31,8 @@ export function answer(packet: Uint8Array, store: ZoneStore, transport: Transpor
   const query = parseQuery(buffer)
   if (query === null) return null
   writer.begin(buffer, query, lengthMax(query, transport))
-  return writer.finish(respond(query, store, transport))
+  const code = respond(query, store, transport)
+  return writer.finish(code, code === responseCodes.REFUSED ? refusalReason(query) : undefined)
 }
 
 /** RFC 6891 section 6.2.3: a client's size below 512 counts as 512. */
@@ -52,6 +56,13 @@ function respond(query: Query, store: ZoneStore, transport: Transport): number {
   return zone === undefined
     ? responseCodes.REFUSED
     : new ZoneAnswer(zone, question, store, transport).respond()
+}
+
+/** RFC 8914 section 4.21: what is refused was, but for transfers and foreign classes, no zone of this server. */
+function refusalReason(query: Query): number | undefined {
+  const type = query.question?.type
+  const isTransfer = type === queryTypes.AXFR || type === queryTypes.IXFR
+  return isTransfer || query.question?.class !== classes.IN ? undefined : notAuthoritative
 }
 
 /** DS at a zone's apex is its parent's, where that is served here, too (RFC 4035 section 3.1.4.1). */
@@ -83,15 +94,15 @@ class ZoneAnswer {
     let location = this.#zone.locate(this.#question.name, type)
     // AA speaks for the first owner name in the answer (RFC 1035 section 4.1.1): a referral behind an alias keeps it.
     if (location.kind !== 'delegation') writer.setAuthoritative()
-    const visited = new Set<ZoneNode>()
+    const visited = new Set<string>()
     for (;;) {
       if (location.kind === 'delegation') return this.#referral(location)
       if (location.kind === 'missing') return this.#negative(responseCodes.NXDOMAIN)
       const alias = findSet(location.node, typeNumbers.CNAME)
       if (alias === undefined || type === typeNumbers.CNAME || type === queryTypes.ANY)
         return this.#positive(location)
-      if (visited.size >= aliasesMax || visited.has(location.node)) return this.#finish()
-      visited.add(location.node)
+      if (visited.size >= aliasesMax || visited.has(location.owner)) return this.#finish()
+      visited.add(location.owner)
       if (!this.#answer(location.owner, alias)) return this.#overflow()
       const target = alias.data[0]?.names[0] ?? ''
       const next = this.#follow(target)

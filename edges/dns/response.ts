@@ -7,6 +7,9 @@ export type Section = 'answer' | 'authority' | 'additional'
 const countOffsets: Readonly<Record<Section, number>> = { answer: 6, authority: 8, additional: 10 }
 /** Offsets a compression pointer can hold, RFC 1035 section 4.1.4. */
 const pointerMax = 0x3fff
+/** OPTION-CODE and octets of an extended error without text, RFC 8914 section 2. */
+const extendedErrorOption = 15
+const extendedErrorLength = 6
 /** A record set that overflows is written to its end before it is taken back: one record is at most this long. */
 const overflowLength = 32_768
 const flagMasks = { response: 0x8000, authoritative: 0x0400, truncated: 0x0200, keep: 0x7900 } as const
@@ -77,8 +80,11 @@ export class ResponseWriter {
     return true
   }
 
-  /** The finished message. `code` may be an extended RCODE where the query had EDNS (RFC 6891 section 6.1.3). */
-  finish(code: number): Buffer {
+  /**
+   * The finished message. `code` may be an extended RCODE where the query had EDNS (RFC 6891 section 6.1.3). The reason of an
+   * error goes along where the query had EDNS, too (RFC 8914 section 2).
+   */
+  finish(code: number, extendedError?: number): Buffer {
     this.#setFlag(code & 0xf)
     if (this.#edns) {
       this.#integer(0, 1)
@@ -87,7 +93,12 @@ export class ResponseWriter {
       this.#integer(code >> 4, 1)
       this.#integer(0, 1)
       this.#integer(this.#dnssecOk ? 0x8000 : 0, 2)
-      this.#integer(0, 2)
+      this.#integer(extendedError === undefined ? 0 : extendedErrorLength, 2)
+      if (extendedError !== undefined) {
+        this.#integer(extendedErrorOption, 2)
+        this.#integer(2, 2)
+        this.#integer(extendedError, 2)
+      }
       this.#buffer.writeUInt16BE(this.#buffer.readUInt16BE(10) + 1, 10)
     }
     return Buffer.from(this.#buffer.subarray(0, this.#length))

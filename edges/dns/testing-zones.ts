@@ -16,13 +16,17 @@ const zone: ZoneRow = {
 }
 
 function record(name: string, type: RecordType, ...values: string[]): RecordRow {
-  return { set: 'record', zone: 'demo.test', name, type, ttl: 60 + name.length, values }
+  return recordIn('demo.test', name, type, ...values)
+}
+
+function recordIn(zone: string, name: string, type: RecordType, ...values: string[]): RecordRow {
+  return { set: 'record', zone, name, type, ttl: 60 + name.length, values }
 }
 
 const addresses = (count: number): string[] =>
   Array.from({ length: count }, (_, index) => `10.9.0.${index + 1}`)
 
-const aliases = Array.from({ length: 25 }, (_, index) =>
+const aliases = Array.from({ length: 8 }, (_, index) =>
   record(`chain${index}.demo.test`, 'CNAME', `chain${index + 1}.demo.test`),
 )
 
@@ -61,7 +65,7 @@ export const demoRows: readonly (ZoneRow | RecordRow)[] = [
   record('loop2.demo.test', 'CNAME', 'loop1.demo.test.'),
   record('self.demo.test', 'CNAME', 'self.demo.test.'),
   ...aliases,
-  record('chain25.demo.test', 'A', '192.0.2.99'),
+  record('chain8.demo.test', 'A', '192.0.2.99'),
   record('a.b.ent.demo.test', 'A', '192.0.2.5'),
   record('*.wild.demo.test', 'A', '192.0.2.100', '192.0.2.101'),
   record('*.wild.demo.test', 'TXT', 'wildcard'),
@@ -96,6 +100,23 @@ export const demoRows: readonly (ZoneRow | RecordRow)[] = [
   record('od\\.d.demo.test', 'A', '192.0.2.6'),
   record('\\000nul.demo.test', 'A', '192.0.2.7'),
   record('under_score.demo.test', 'A', '192.0.2.8'),
+]
+
+/** A zone that holds two others: one it delegates, and one it does not know of. Its SOA may be kept for less than MINIMUM. */
+export const nestedRows: readonly (ZoneRow | RecordRow)[] = [
+  { ...zone, name: 'nest.test', ttl: 120, nameservers: ['ns.nest.test.'] },
+  recordIn('nest.test', 'ns.nest.test', 'A', '192.0.2.60'),
+  recordIn('nest.test', 'child.nest.test', 'NS', 'ns.child.nest.test.'),
+  recordIn('nest.test', 'ns.child.nest.test', 'A', '192.0.2.61'),
+  recordIn('nest.test', 'into.nest.test', 'CNAME', 'web.child.nest.test.'),
+  recordIn('nest.test', 'big.nest.test', 'CNAME', 'bigger.nest.test.'),
+  recordIn('nest.test', 'bigger.nest.test', 'A', ...addresses(100)),
+  { ...zone, name: 'child.nest.test', nameservers: ['ns.child.nest.test.'] },
+  recordIn('child.nest.test', 'ns.child.nest.test', 'A', '192.0.2.61'),
+  recordIn('child.nest.test', 'web.child.nest.test', 'A', '192.0.2.62'),
+  recordIn('child.nest.test', 'up.child.nest.test', 'CNAME', 'ns.nest.test.'),
+  { ...zone, name: 'orphan.nest.test', nameservers: ['ns.nest.test.'] },
+  recordIn('orphan.nest.test', 'web.orphan.nest.test', 'A', '192.0.2.63'),
 ]
 
 export function changesOf(rows: readonly (ZoneRow | RecordRow)[]): RowChange[] {

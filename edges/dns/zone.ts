@@ -13,6 +13,7 @@ export interface RecordSet {
 
 export interface ZoneNode {
   readonly name: string
+  /** In the order of their types. */
   readonly sets: RecordSet[]
   /** Names right below this one. A node without sets and with children is an empty non-terminal (RFC 4592 section 2.2.2). */
   children: number
@@ -69,9 +70,9 @@ export class Zone {
   /** Adds the set, in place of one of the same name and type. `name` must be in the zone. */
   put(name: string, set: RecordSet): void {
     const { sets } = this.#ensure(name)
-    const index = sets.findIndex((other) => other.type === set.type)
+    const index = sets.findIndex((other) => other.type >= set.type)
     if (index < 0) sets.push(set)
-    else sets[index] = set
+    else sets.splice(index, sets[index]?.type === set.type ? 1 : 0, set)
   }
 
   remove(name: string, type: number): void {
