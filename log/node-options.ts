@@ -23,6 +23,8 @@ export interface LogOptions {
    * The process should say so and exit.
    */
   readonly failed: (error: Error) => void
+  /** Told when the connection to a peer breaks or is refused; once for each change, not for each attempt. */
+  readonly warn?: (message: string) => void
 }
 
 /** A heartbeat is so many ticks, so that election timeouts have steps fine enough to differ. */

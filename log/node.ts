@@ -102,7 +102,7 @@ class LogNode implements Log {
   }
 
   async start(): Promise<void> {
-    this.#transport = await startTransport(this.#options, {
+    this.#transport = await startTransport(this.#options, this.#times.electionMilliseconds, {
       deliver: (message) => this.#deliver(message),
       status: () => this.status(),
     })
