@@ -1,0 +1,92 @@
+import type { Message, Of } from '../../domains/kernel/contract.ts'
+import { parseRequest } from '../../domains/kernel/parse.ts'
+import type { ControlPlane, LogEntryView } from '../control_plane.ts'
+import type { Call, Fields, StreamHandler, UnaryHandler } from './call.ts'
+import {
+  type ClusterMethodName,
+  DiffRequest,
+  FollowFeedRequest,
+  HeartbeatRequest,
+  LogRequest,
+  MemberListRequest,
+  StatusRequest,
+  WhyRequest,
+} from './cluster_service.ts'
+import { feedMessages } from './feed_messages.ts'
+
+const LOG_BATCH = 256
+
+type StreamName = 'Log' | 'FollowFeed'
+type UnaryHandlers = Readonly<Record<Exclude<ClusterMethodName, StreamName>, UnaryHandler>>
+type StreamHandlers = Readonly<Record<StreamName, StreamHandler>>
+
+/** What serves the cluster's own service. */
+export function clusterHandlers(control: ControlPlane): UnaryHandlers & StreamHandlers {
+  return {
+    Status: with_('Status', StatusRequest, async (_, { actor }) => ({ ...(await control.status(actor)) })),
+    MemberList: with_('MemberList', MemberListRequest, async (_, { actor }) => {
+      const { members } = await control.status(actor)
+      return { members }
+    }),
+    Why: with_('Why', WhyRequest, async ({ kind, name, project }, { actor }) => {
+      const entries = await control.why(actor, kind, name, project === '' ? undefined : project)
+      return { entries: entries.map(entryFields) }
+    }),
+    Diff: with_('Diff', DiffRequest, async (request, { actor }) => {
+      const { from, to, changes, truncated } = await control.diff(actor, request.from, request.to)
+      const fields = changes.map(({ kind, uid, before, after }) => {
+        return { kind, uid, beforeJson: jsonOrNull(before), afterJson: jsonOrNull(after) }
+      })
+      return { from, to, changes: fields, truncated }
+    }),
+    Heartbeat: with_('Heartbeat', HeartbeatRequest, async (beat, { actor }) => {
+      control.heartbeat(actor, beat)
+      return {}
+    }),
+    Log: (request, call) => followLog(control, parseRequest('Log', LogRequest, request), call),
+    FollowFeed: (request, call) => {
+      const feed = parseRequest('FollowFeed', FollowFeedRequest, request)
+      return feedMessages(control.feed(call.actor, feed, call.signal))
+    },
+  }
+}
+
+function with_<M extends Message>(
+  name: string,
+  request: M,
+  handle: (request: Of<M>, call: Call) => Promise<Fields>,
+): UnaryHandler {
+  return async (fields, call) => await handle(parseRequest(name, request, fields), call)
+}
+
+async function* followLog(
+  control: ControlPlane,
+  request: Of<typeof LogRequest>,
+  { actor, signal }: Call,
+): AsyncIterable<Fields> {
+  let from = Math.max(1, request.from)
+  let left = request.limit === 0 ? Number.POSITIVE_INFINITY : request.limit
+  const type = request.type === '' ? undefined : request.type
+  while (left > 0 && !signal.aborted) {
+    const page = await control.log(actor, { from, limit: Math.min(LOG_BATCH, left), type })
+    left -= page.entries.length
+    if (page.entries.length > 0) yield { entries: page.entries.map(entryFields), next: page.next }
+    const ended = page.next <= from
+    from = page.next
+    if (ended && !request.follow) return
+    if (ended) await control.waitForRevision(from, signal)
+  }
+}
+
+function entryFields(entry: LogEntryView): Fields {
+  const { request, events, ...rest } = entry
+  return {
+    ...rest,
+    requestJson: JSON.stringify(request),
+    events: events.map(({ type, data }) => ({ type, dataJson: JSON.stringify(data) })),
+  }
+}
+
+function jsonOrNull(value: unknown): string | null {
+  return value === null ? null : JSON.stringify(value)
+}

@@ -1,0 +1,116 @@
+import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
+import { Rejection } from '../../domains/kernel/rejection.ts'
+import type { CommandReply, CommandRequest } from '../control_plane.ts'
+import type { Api } from './api.ts'
+import { channelOptions } from './limits.ts'
+import { fromServiceError } from './status.ts'
+
+/** Marks a call that a member has passed on: it is not passed on again. */
+export const FORWARDED = 'ultracloud-forwarded'
+
+const FORWARD_TIMEOUT_MS = 30_000
+const IN_FLIGHT_MAX = 1024
+
+/** Passes what only the leader can do on to it, in one hop. */
+export class Forwarder {
+  readonly #api: Api
+  #client: { readonly address: string; readonly client: Client } | undefined
+  #inFlight = 0
+
+  constructor(api: Api) {
+    this.#api = api
+  }
+
+  /** A unary call's bytes, as they came. Throws Rejection; OUTCOME_UNKNOWN when the leader did not answer. */
+  async call(
+    leader: string,
+    path: string,
+    request: Buffer,
+    token: string | undefined,
+    timeoutMilliseconds: number = FORWARD_TIMEOUT_MS,
+  ): Promise<Buffer> {
+    if (leader === '') throw new Rejection('NOT_LEADER', 'this member does not lead, and knows no leader yet')
+    if (this.#inFlight >= IN_FLIGHT_MAX)
+      throw new Rejection('OVERLOADED', 'too many commands are being passed on to the leader')
+    const metadata = new Metadata()
+    if (token !== undefined) metadata.set('authorization', `Bearer ${token}`)
+    metadata.set(FORWARDED, '1')
+    const deadline = Date.now() + Math.min(timeoutMilliseconds, FORWARD_TIMEOUT_MS)
+    this.#inFlight += 1
+    try {
+      return await unary(this.#clientTo(leader), path, request, metadata, deadline)
+    } finally {
+      this.#inFlight -= 1
+    }
+  }
+
+  /** A command that came in another way than over gRPC. */
+  async submit(leader: string, request: CommandRequest, token: string | undefined): Promise<CommandReply> {
+    const method = this.#api.command(request.type)
+    if (method === undefined) throw new Rejection('UNKNOWN_COMMAND', `there is no command ${request.type}`)
+    const { types, path } = method
+    const bytes = this.#api.codec.encode(types.request, commandFields(request))
+    const answer = await this.call(leader, path, bytes, token, request.timeoutMilliseconds)
+    return commandReply(this.#api.codec.decode(types.response, answer, false))
+  }
+
+  close(): void {
+    this.#client?.client.close()
+    this.#client = undefined
+  }
+
+  #clientTo(address: string): Client {
+    if (this.#client?.address === address) return this.#client.client
+    this.close()
+    const client = new Client(address, credentials.createInsecure(), channelOptions)
+    this.#client = { address, client }
+    return client
+  }
+}
+
+/** A command as its method's request. */
+export function commandFields(request: Omit<CommandRequest, 'actor'>): Record<string, unknown> {
+  const { data, commandId, ifRevision, dryRun, wait, timeoutMilliseconds } = request
+  const commandOptions = { commandId, ifRevision, dryRun, wait, timeoutMilliseconds }
+  return { ...(data as Record<string, unknown>), commandOptions }
+}
+
+/** The answer to a command from its method's response. */
+export function commandReply(response: Record<string, unknown>): CommandReply {
+  const { commandOutcome, ...result } = response
+  const outcome = commandOutcome as {
+    revision: number
+    history: string
+    duplicate: boolean
+    events: { type: string; dataJson: string }[]
+  }
+  const events = outcome.events.map(({ type, dataJson }) => {
+    return { type, data: JSON.parse(dataJson) as Record<string, unknown> }
+  })
+  const { revision, history, duplicate } = outcome
+  return { revision, history, duplicate, result, events: events.length === 0 ? undefined : events }
+}
+
+function unary(
+  client: Client,
+  path: string,
+  request: Buffer,
+  metadata: Metadata,
+  deadline: number,
+): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const identity = (bytes: Buffer): Buffer => bytes
+    client.makeUnaryRequest(
+      path,
+      identity,
+      identity,
+      request,
+      metadata,
+      { deadline },
+      (error: ServiceError | null, answer?: Buffer) => {
+        if (error !== null) reject(fromServiceError(error, 'OUTCOME_UNKNOWN'))
+        else resolve(answer ?? Buffer.alloc(0))
+      },
+    )
+  })
+}

@@ -1,0 +1,247 @@
+import {
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  type MethodDefinition,
+  Server,
+  ServerCredentials,
+  type ServerWritableStream,
+} from '@grpc/grpc-js'
+import { HealthImplementation } from 'grpc-health-check'
+import { Rejection } from '../../domains/kernel/rejection.ts'
+import { WireError } from '../../domains/kernel/wire/codec.ts'
+import type { ControlPlane } from '../control_plane.ts'
+import type { Api, ApiMethod } from './api.ts'
+import { bearerToken, type Call, type Fields, type StreamHandler, type UnaryHandler } from './call.ts'
+import { clusterHandlers } from './cluster_handlers.ts'
+import { domainHandler } from './domain_handlers.ts'
+import { FORWARDED, type Forwarder } from './forward.ts'
+import { REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX } from './limits.ts'
+import { addReflection } from './reflection.ts'
+import { toStatus } from './status.ts'
+import { writeAll } from './stream_writer.ts'
+
+export interface GrpcServerOptions {
+  readonly control: ControlPlane
+  readonly api: Api
+  readonly forwarder: Forwarder
+  /** `host:port`; port 0 takes a free one. */
+  readonly address: string
+  /** A fault of the service, never a rejection. */
+  readonly onFault: (error: unknown, where: string) => void
+  /** How long a reader may take none of what is written to it. */
+  readonly slowReaderMilliseconds?: number
+  /** How often a silent connection is asked whether it lives; it has a third of that to answer. */
+  readonly keepaliveMilliseconds?: number
+}
+
+export interface GrpcServer {
+  readonly port: number
+  /** Stops taking calls; ends streams at once, and after the grace everything. */
+  close(graceMilliseconds: number): Promise<void>
+  /** What health checks are told. */
+  setServing(serving: boolean): void
+}
+
+type RawMethod = MethodDefinition<Buffer, Buffer>
+
+const IN_FLIGHT_MAX = 1024
+const STREAMS_MAX = 4096
+const CONCURRENT_STREAMS_MAX = 256
+const identity = (bytes: Buffer): Buffer => bytes
+
+/** Serves every method of the interface, with reflection and health. Rejects when the address can not be bound. */
+export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
+  const keepalive = options.keepaliveMilliseconds ?? 30_000
+  const server = new Server({
+    'grpc.enable_channelz': 0,
+    'grpc.max_concurrent_streams': CONCURRENT_STREAMS_MAX,
+    'grpc.max_receive_message_length': REQUEST_BYTES_MAX,
+    'grpc.max_send_message_length': RESPONSE_BYTES_MAX,
+    'grpc.keepalive_time_ms': keepalive,
+    'grpc.keepalive_timeout_ms': Math.ceil(keepalive / 3),
+    'grpc.max_connection_idle_ms': 10 * 60_000,
+  })
+  const stopping = new AbortController()
+  const service = new Served(options, stopping.signal)
+  service.addTo(server)
+  const health = new HealthImplementation({ '': 'SERVING' })
+  for (const name of options.api.serviceNames) health.setStatus(name, 'SERVING')
+  health.addToServer(server)
+  addReflection(server, options.api.files)
+  const port = await bind(server, options.address)
+  return {
+    port,
+    setServing: (serving) => {
+      for (const name of ['', ...options.api.serviceNames])
+        health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING')
+    },
+    close: async (graceMilliseconds) => {
+      stopping.abort()
+      await shutdown(server, graceMilliseconds)
+    },
+  }
+}
+
+function bind(server: Server, address: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+      if (error === null) resolve(port)
+      else reject(error)
+    })
+  })
+}
+
+function shutdown(server: Server, graceMilliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.forceShutdown(), graceMilliseconds)
+    server.tryShutdown(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}
+
+/** What grpc-js tells of a call of either kind. */
+interface RawCall {
+  readonly metadata: { get(key: string): readonly (string | Buffer)[] }
+  readonly request: Buffer
+  getDeadline(): Date | number
+  on(event: 'cancelled', listener: () => void): unknown
+}
+
+class Served {
+  readonly #options: GrpcServerOptions
+  readonly #stopping: AbortSignal
+  #inFlight = 0
+  #streams = 0
+
+  constructor(options: GrpcServerOptions, stopping: AbortSignal) {
+    this.#options = options
+    this.#stopping = stopping
+  }
+
+  addTo(server: Server): void {
+    const cluster = clusterHandlers(this.#options.control)
+    const definitions: Record<string, RawMethod> = {}
+    const handlers: Record<
+      string,
+      handleUnaryCall<Buffer, Buffer> | handleServerStreamingCall<Buffer, Buffer>
+    > = {}
+    for (const each of this.#options.api.methods) {
+      const { path, method } = each
+      definitions[path] = definition(path, method.stream)
+      if (method.role !== 'cluster') {
+        handlers[path] = this.#unary(each, domainHandler(this.#options.control, method))
+      } else if (method.name === 'Log' || method.name === 'FollowFeed') {
+        handlers[path] = this.#stream(each, cluster[method.name])
+      } else {
+        handlers[path] = this.#unary(each, cluster[method.name])
+      }
+    }
+    server.addService(definitions, handlers)
+  }
+
+  #unary(each: ApiMethod, handler: UnaryHandler): handleUnaryCall<Buffer, Buffer> {
+    return (raw, callback) => {
+      this.#answer(each, handler, raw).then(
+        (bytes) => callback(null, bytes),
+        (error: unknown) => callback(toStatus(this.#noted(error, each.path))),
+      )
+    }
+  }
+
+  async #answer(each: ApiMethod, handler: UnaryHandler, raw: RawCall): Promise<Buffer> {
+    if (this.#inFlight >= IN_FLIGHT_MAX) throw new Rejection('OVERLOADED', 'too many calls are under way')
+    this.#inFlight += 1
+    try {
+      const { token, call } = this.#enter(raw)
+      const leader = this.#leaderFor(each, raw)
+      if (leader !== undefined) {
+        const { forwarder } = this.#options
+        return await forwarder.call(leader, each.path, raw.request, token, call.remainingMilliseconds)
+      }
+      const answer = await handler(this.#decode(each, raw.request), call)
+      return this.#options.api.codec.encode(each.types.response, answer)
+    } finally {
+      this.#inFlight -= 1
+    }
+  }
+
+  #stream(each: ApiMethod, handler: StreamHandler): handleServerStreamingCall<Buffer, Buffer> {
+    return (stream) => {
+      this.#pour(each, handler, stream).then(
+        () => stream.end(),
+        (error: unknown) =>
+          stream.destroy(Object.assign(new Error(), toStatus(this.#noted(error, each.path)))),
+      )
+    }
+  }
+
+  async #pour(
+    each: ApiMethod,
+    handler: StreamHandler,
+    stream: ServerWritableStream<Buffer, Buffer>,
+  ): Promise<void> {
+    if (this.#streams >= STREAMS_MAX) throw new Rejection('OVERLOADED', 'too many streams are open')
+    this.#streams += 1
+    try {
+      const { call } = this.#enter(stream)
+      const answers = handler(this.#decode(each, stream.request), call)
+      const encode = (answer: Fields): Buffer => this.#options.api.codec.encode(each.types.response, answer)
+      await writeAll(stream, answers, encode, call.signal, this.#options.slowReaderMilliseconds ?? 30_000)
+      if (this.#stopping.aborted) throw new Rejection('UNAVAILABLE', 'this member is stopping')
+    } finally {
+      this.#streams -= 1
+    }
+  }
+
+  #enter(raw: RawCall): { token: string | undefined; call: Call } {
+    const token = bearerToken(raw.metadata.get('authorization')[0])
+    const actor = this.#options.control.authenticate(token)
+    const deadline = Number(raw.getDeadline())
+    const cancelled = new AbortController()
+    raw.on('cancelled', () => cancelled.abort())
+    const call = {
+      actor,
+      remainingMilliseconds: Number.isFinite(deadline) ? Math.max(0, deadline - Date.now()) : undefined,
+      signal: AbortSignal.any([cancelled.signal, this.#stopping]),
+    }
+    return { token, call }
+  }
+
+  /** Where a call must go on to; undefined when it is answered here. */
+  #leaderFor({ method }: ApiMethod, raw: RawCall): string | undefined {
+    const leaderOnly = method.role === 'command' || (method.role === 'cluster' && method.name === 'Heartbeat')
+    if (!leaderOnly) return undefined
+    const leader = this.#options.control.leaderAddress()
+    if (leader !== undefined && raw.metadata.get(FORWARDED).length > 0)
+      throw new Rejection('NOT_LEADER', 'this member was taken for the leader, and is not')
+    return leader
+  }
+
+  #decode({ types }: ApiMethod, bytes: Buffer): Fields {
+    try {
+      return this.#options.api.codec.decode(types.request, bytes, true)
+    } catch (error) {
+      if (error instanceof WireError) throw new Rejection('INVALID_ARGUMENT', error.message)
+      throw error
+    }
+  }
+
+  #noted(error: unknown, where: string): unknown {
+    if (!(error instanceof Rejection)) this.#options.onFault(error, where)
+    return error
+  }
+}
+
+function definition(path: string, responseStream: boolean): RawMethod {
+  return {
+    path,
+    requestStream: false,
+    responseStream,
+    requestSerialize: identity,
+    requestDeserialize: identity,
+    responseSerialize: identity,
+    responseDeserialize: identity,
+  }
+}
