@@ -1,0 +1,92 @@
+import { reject } from '../../domains/kernel/rejection.ts'
+import type { ProjectionStore } from './store.ts'
+
+/** Rows in one batch of a feed, at most. */
+const BATCH_ROWS = 500
+
+export interface FeedQuery {
+  readonly projection: string
+  readonly slice: string
+  /** Where the follower is: 0 for nothing yet. */
+  readonly fromRevision: number
+  /** The history that the follower has seen; '' for none. */
+  readonly history: string
+  /** Goes on with a snapshot that was cut into batches: the last key of the batch before, and the snapshot's revision. */
+  readonly after?: { readonly key: string; readonly revision: number } | undefined
+}
+
+export interface FeedBatch {
+  readonly history: string
+  /** Once the batch with `more` false is applied, the follower is at this revision. */
+  readonly revision: number
+  /** True for the first batch of a snapshot: the follower forgets what it had. */
+  readonly reset: boolean
+  /** True when the next batch belongs to the same revision. */
+  readonly more: boolean
+  readonly changes: readonly {
+    readonly key: string /** JSON; null when the row is gone. */
+    readonly data: string | null
+  }[]
+}
+
+/** A follower's next batch: a snapshot for one that is new or of another history, else the changes since where it is. */
+export function feedBatch(store: ProjectionStore, query: FeedQuery): FeedBatch {
+  const { revision, history } = store.checkpoint
+  const set = store.set(query.projection)
+  const why = store.quarantined.get(set.name)
+  if (why !== undefined) reject('UNAVAILABLE', `projection ${set.name} is quarantined: ${why}`, {})
+  if (query.history === history && query.fromRevision > 0)
+    return changesSince(store, query, revision, history)
+  const pinned = query.after?.revision ?? revision
+  const sql =
+    pinned < revision
+      ? `SELECT h.key, h.data FROM "${set.name}.history" h JOIN (SELECT key, max(revision) AS latest FROM "${set.name}.history"
+          WHERE revision <= ${pinned} AND slice = ? GROUP BY key) l ON h.key = l.key AND h.revision = l.latest
+          WHERE h.data IS NOT NULL AND h.key > ? ORDER BY h.key LIMIT ?`
+      : `SELECT key, data FROM "${set.name}" WHERE slice = ? AND key > ? ORDER BY key LIMIT ?`
+  const rows = store.database
+    .prepare(sql)
+    .all(query.slice, query.after?.key ?? '', BATCH_ROWS + 1) as unknown as readonly {
+    key: string
+    data: string
+  }[]
+  return {
+    history,
+    revision: pinned,
+    reset: query.after === undefined,
+    more: rows.length > BATCH_ROWS,
+    changes: rows.slice(0, BATCH_ROWS),
+  }
+}
+
+function changesSince(
+  store: ProjectionStore,
+  query: FeedQuery,
+  revision: number,
+  history: string,
+): FeedBatch {
+  if (query.fromRevision > revision) {
+    reject(
+      'REVISION_UNKNOWN',
+      `the follower is at revision ${query.fromRevision}, which has not come here yet: this member shows ${revision}`,
+      { revision },
+    )
+  }
+  const sql = `SELECT key, revision, data FROM "${query.projection}.history" WHERE slice = ? AND (revision, key) > (?, ?) ORDER BY revision, key LIMIT ?`
+  const from =
+    query.after === undefined ? [query.fromRevision + 1, ''] : [query.after.revision, query.after.key]
+  const found = store.database.prepare(sql).all(query.slice, ...from, BATCH_ROWS + 1) as unknown as readonly {
+    key: string
+    revision: number
+    data: string | null
+  }[]
+  const rows = found.slice(0, BATCH_ROWS)
+  const more = found.length > BATCH_ROWS
+  return {
+    history,
+    revision: more ? (rows.at(-1)?.revision ?? revision) : revision,
+    reset: false,
+    more,
+    changes: rows.map(({ key, data }) => ({ key, data })),
+  }
+}

@@ -1,0 +1,145 @@
+import type { SQLInputValue } from 'node:sqlite'
+import { reject } from '../../domains/kernel/rejection.ts'
+import { parseMoment, revisionAt } from './moment.ts'
+import type { ProjectionStore } from './store.ts'
+
+const PAGE_DEFAULT = 100
+const PAGE_MAX = 1000
+
+export interface ReadQuery {
+  /** `domain.resource`. */
+  readonly kind: string
+  readonly project?: string | undefined
+  readonly name?: string | undefined
+  readonly uid?: string | undefined
+  /** Equality: `label.<key>` for a label, else a field of the row. */
+  readonly filter?: Readonly<Record<string, string>> | undefined
+  readonly at?: string | undefined
+  readonly pageSize?: number | undefined
+  readonly pageToken?: string | undefined
+  /** Milliseconds since 1970, for `2h`. */
+  readonly now: number
+}
+
+export interface ReadAnswer {
+  /** The revision that the rows are shown as of. */
+  readonly revision: number
+  readonly history: string
+  readonly rows: readonly Readonly<Record<string, unknown>>[]
+  /** '' on the last page. */
+  readonly nextPageToken: string
+}
+
+interface PageToken {
+  readonly history: string
+  readonly revision: number
+  readonly after: readonly [project: string, name: string, key: string]
+}
+
+/** The rows of a kind, now or as of a moment, in the order of project, name and uid. Rejects for a bad query. */
+export function read(store: ProjectionStore, query: ReadQuery): ReadAnswer {
+  const { revision: present, history } = store.checkpoint
+  const token =
+    query.pageToken === undefined || query.pageToken === '' ? undefined : parseToken(query.pageToken)
+  if (token !== undefined && token.history !== history)
+    reject('HISTORY_MISMATCH', 'the page token belongs to another history: read from the first page', {})
+  const at =
+    query.at === undefined || query.at === ''
+      ? undefined
+      : revisionAt(store.database, parseMoment(query.at, query.now), present)
+  const revision = token?.revision ?? at ?? present
+  const size = pageSize(query.pageSize)
+  const past = revision < present
+  const conditions: string[] = []
+  const values: SQLInputValue[] = []
+  const where = (condition: string, ...bound: SQLInputValue[]): void => {
+    conditions.push(condition)
+    values.push(...bound)
+  }
+  if (query.project !== undefined) where('r.project = ?', query.project)
+  if (query.name !== undefined) where('r.name = ?', query.name)
+  if (query.uid !== undefined) where('r.key = ?', query.uid)
+  for (const [field, value] of Object.entries(query.filter ?? {}))
+    addFilter(store, query.kind, field, value, where)
+  if (token !== undefined) where('(r.project, r.name, r.key) > (?, ?, ?)', ...token.after)
+  const table = `"${store.set(query.kind).name}"`
+  const versions = `"${query.kind}.history"`
+  const from = past
+    ? `(SELECT h.key, h.project, h.name, h.data FROM ${versions} h JOIN (SELECT key, max(revision) AS latest FROM ${versions}
+        WHERE revision <= ${revision} GROUP BY key) l ON h.key = l.key AND h.revision = l.latest WHERE h.data IS NOT NULL)`
+    : table
+  const sql = `SELECT r.key, r.project, r.name, r.data FROM ${from} r ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
+    ORDER BY r.project, r.name, r.key LIMIT ${size + 1}`
+  const found = store.database.prepare(sql).all(...values)
+  const page = found.slice(0, size)
+  const last = page.at(-1)
+  const next: PageToken | undefined =
+    found.length > size && last !== undefined
+      ? {
+          history,
+          revision,
+          after: [last['project'] as string, last['name'] as string, last['key'] as string],
+        }
+      : undefined
+  return {
+    revision,
+    history,
+    rows: page.map((row) => JSON.parse(row['data'] as string) as Record<string, unknown>),
+    nextPageToken: next === undefined ? '' : Buffer.from(JSON.stringify(next)).toString('base64url'),
+  }
+}
+
+function pageSize(wanted: number | undefined): number {
+  if (wanted === undefined || wanted === 0) return PAGE_DEFAULT
+  if (!Number.isInteger(wanted) || wanted < 1 || wanted > PAGE_MAX)
+    reject('INVALID_ARGUMENT', `a page holds 1 to ${PAGE_MAX} rows, not ${wanted}`, { field: 'pageSize' })
+  return wanted
+}
+
+function addFilter(
+  store: ProjectionStore,
+  kind: string,
+  field: string,
+  value: string,
+  where: (condition: string, ...bound: SQLInputValue[]) => void,
+): void {
+  const message = store.registry.kinds.get(kind)?.resource.message
+  if (field.startsWith('label.')) {
+    where(
+      'EXISTS (SELECT 1 FROM json_each(r.data, ?) j WHERE j.key = ? AND j.value = ?)',
+      '$.labels',
+      field.slice(6),
+      value,
+    )
+    return
+  }
+  if (message === undefined || !(field in message.fields)) {
+    reject(
+      'INVALID_ARGUMENT',
+      `${kind} has no field ${field}; filter by ${Object.keys(message?.fields ?? {}).join(', ')} or label.<key>`,
+      { field },
+    )
+  }
+  where(
+    `CASE json_type(r.data, ?) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST(json_extract(r.data, ?) AS TEXT) END = ?`,
+    `$.${field}`,
+    `$.${field}`,
+    value,
+  )
+}
+
+function parseToken(text: string): PageToken {
+  try {
+    const token = JSON.parse(Buffer.from(text, 'base64url').toString()) as PageToken
+    const sound =
+      Number.isInteger(token.revision) &&
+      token.after.length === 3 &&
+      token.after.every((part) => typeof part === 'string')
+    if (sound && typeof token.history === 'string') return token
+  } catch {
+    // Falls through to the rejection below.
+  }
+  return reject('INVALID_ARGUMENT', 'that is no page token: give the nextPageToken of the page before', {
+    field: 'pageToken',
+  })
+}

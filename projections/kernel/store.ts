@@ -1,0 +1,301 @@
+import { hash } from 'node:crypto'
+import { DatabaseSync } from 'node:sqlite'
+import type { Contract, RowOf } from '../../domains/kernel/contract.ts'
+import type { DecisionRecord, LogRecord } from '../../domains/kernel/record.ts'
+import { identities } from '../../domains/kernel/references.ts'
+import { type AnyRow, affect, type Kind, type Registry } from '../../domains/kernel/registry.ts'
+import type { ProjectedResources, Projection, ResourceChange } from './projection.ts'
+import { RowSet } from './row_set.ts'
+
+/** Raised when the layout of the file changes: it is then built anew. */
+const LAYOUT = 1
+
+/** What the file is the state of. */
+export interface Checkpoint {
+  readonly revision: number
+  /** Of that entry, in milliseconds since 1970. */
+  readonly time: number
+  readonly history: string
+}
+
+/** The digest of one projection as of a checkpoint. */
+export interface ProjectionDigest {
+  readonly projection: string
+  readonly digest: string
+}
+
+/** Every projection's rows in one SQLite file, with the checkpoint in the same transaction: all reads see one revision. */
+export class ProjectionStore implements ProjectedResources {
+  readonly database: DatabaseSync
+  readonly registry: Registry
+  readonly #projections: readonly Projection[]
+  readonly #sets = new Map<string, RowSet>()
+  readonly #entry
+  readonly #referrers
+  readonly #refer
+  readonly #unrefer
+  readonly #saveMeta
+  /** Projections that choked on an entry, with the reason: they stay where they were, and the others go on. */
+  readonly quarantined = new Map<string, string>()
+  #checkpoint: Checkpoint
+
+  /** Opens the file, or makes it. Throws LayoutError when another build made it: it must be built anew. */
+  constructor(path: string, registry: Registry, projections: readonly Projection[]) {
+    this.database = new DatabaseSync(path)
+    this.registry = registry
+    this.#projections = projections
+    this.database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA cell_size_check = ON;
+      CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
+      CREATE TABLE IF NOT EXISTS entry (revision INTEGER PRIMARY KEY, time INTEGER NOT NULL, command TEXT NOT NULL, actor TEXT NOT NULL,
+        actor_kind TEXT NOT NULL, command_id TEXT NOT NULL, cause TEXT NOT NULL) STRICT;
+      CREATE INDEX IF NOT EXISTS entry_by_time ON entry (time, revision);
+      CREATE TABLE IF NOT EXISTS reference (target TEXT NOT NULL, kind TEXT NOT NULL, uid TEXT NOT NULL, field TEXT NOT NULL,
+        PRIMARY KEY (target, kind, uid, field)) WITHOUT ROWID, STRICT;`)
+    const layout = this.#layout()
+    const saved = this.#meta('layout')
+    if (saved !== undefined && saved !== layout) {
+      this.database.close()
+      throw new LayoutError(`${path} was made by another build`)
+    }
+    this.#saveMeta = this.database.prepare(
+      'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+    )
+    this.#saveMeta.run('layout', layout)
+    this.#checkpoint = JSON.parse(
+      this.#meta('checkpoint') ?? '{"revision":0,"time":0,"history":""}',
+    ) as Checkpoint
+    const digests = JSON.parse(this.#meta('digests') ?? '{}') as Record<string, RowSet['digests']>
+    for (const name of [...registry.kinds.keys(), ...projections.map((projection) => projection.name)]) {
+      this.#sets.set(name, new RowSet(this.database, name, digests[name]))
+    }
+    this.#entry = this.database.prepare(
+      'INSERT INTO entry (revision, time, command, actor, actor_kind, command_id, cause) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    )
+    this.#referrers = this.database.prepare(
+      'SELECT DISTINCT uid FROM reference WHERE target = ? AND kind = ? ORDER BY uid',
+    )
+    this.#refer = this.database.prepare(
+      'INSERT OR IGNORE INTO reference (target, kind, uid, field) VALUES (?, ?, ?, ?)',
+    )
+    this.#unrefer = this.database.prepare(
+      'DELETE FROM reference WHERE target = ? AND kind = ? AND uid = ? AND field = ?',
+    )
+    for (const [projection, why] of Object.entries(
+      JSON.parse(this.#meta('quarantined') ?? '{}') as Record<string, string>,
+    ))
+      this.quarantined.set(projection, why)
+  }
+
+  #layout(): string {
+    const parts = {
+      layout: LAYOUT,
+      kinds: [...this.registry.kinds.keys()],
+      projections: this.#projections.map(({ name, version }) => `${name}@${version}`),
+    }
+    return hash('sha256', JSON.stringify(parts))
+  }
+
+  #meta(key: string): string | undefined {
+    return this.database.prepare('SELECT value FROM meta WHERE key = ?').get(key)?.['value'] as
+      | string
+      | undefined
+  }
+
+  get checkpoint(): Checkpoint {
+    return this.#checkpoint
+  }
+
+  get digests(): readonly ProjectionDigest[] {
+    const tables = [...this.registry.kinds.keys()].map((kind) => this.set(kind).digests)
+    const all = {
+      digest: hash(
+        'sha256',
+        JSON.stringify(tables.map(({ digest, historyDigest }) => [digest, historyDigest])),
+      ),
+    }
+    const derived = this.#projections.map(({ name }) => ({
+      projection: name,
+      digest: hash(
+        'sha256',
+        JSON.stringify([this.set(name).digests.digest, this.set(name).digests.historyDigest]),
+      ),
+    }))
+    return [{ projection: 'tables', digest: all.digest }, ...derived]
+  }
+
+  /** The set of a kind or a projection. Throws RangeError for an unknown one. */
+  set(name: string): RowSet {
+    const found = this.#sets.get(name)
+    if (found === undefined) throw new RangeError(`there is no set ${name}`)
+    return found
+  }
+
+  get sets(): IterableIterator<RowSet> {
+    return this.#sets.values()
+  }
+
+  createIndexes(): void {
+    for (const name of this.#sets.keys()) RowSet.createIndexes(this.database, name)
+  }
+
+  /** Takes committed entries in order, all in one transaction with the checkpoint. `record` is null for a no-op. */
+  apply(entries: readonly { readonly revision: number; readonly record: LogRecord | null }[]): void {
+    this.database.exec('BEGIN IMMEDIATE')
+    const saved = this.#checkpoint
+    try {
+      for (const { revision, record } of entries) {
+        if (revision !== this.#checkpoint.revision + 1)
+          throw new RangeError(`entry ${revision} came after ${this.#checkpoint.revision}`)
+        const { time, history } = this.#checkpoint
+        this.#checkpoint = {
+          revision,
+          time: record?.time ?? time,
+          history: record?.kind === 'history' ? record.history : history,
+        }
+        if (record === null) continue
+        if (record.kind === 'history') this.#applyHistory(revision, record.parent !== '')
+        else this.#applyDecision(revision, record)
+      }
+      this.#saveMeta.run('checkpoint', JSON.stringify(this.#checkpoint))
+      this.#saveMeta.run(
+        'digests',
+        JSON.stringify(Object.fromEntries([...this.#sets].map(([name, set]) => [name, set.digests]))),
+      )
+      this.#saveMeta.run('quarantined', JSON.stringify(Object.fromEntries(this.quarantined)))
+      this.database.exec('COMMIT')
+    } catch (error) {
+      this.database.exec('ROLLBACK')
+      this.#checkpoint = saved
+      throw error
+    }
+  }
+
+  #applyHistory(revision: number, restored: boolean): void {
+    this.#entry.run(
+      revision,
+      this.#checkpoint.time,
+      'kernel.BeginHistory',
+      'process:kernel',
+      'process',
+      '',
+      '',
+    )
+    if (!restored) return
+    for (const projection of this.#projections)
+      this.#derive(projection, revision, () => projection.affectedByHistory(this))
+  }
+
+  #applyDecision(revision: number, record: DecisionRecord): void {
+    this.#entry.run(
+      revision,
+      record.time,
+      record.command,
+      record.actor,
+      record.actorKind,
+      record.commandId,
+      record.cause,
+    )
+    const changes: ResourceChange[] = []
+    for (const event of record.events) {
+      const present = this.registry.present(event)
+      if (present.contract.resource === null) continue
+      const kind = this.registry.kindOf(present.contract.resource)
+      const before = this.#row(kind.id, present.data['uid'] as string)
+      const after = affect(kind, present, before, { now: record.time, revision })
+      const { uid, project = '', name } = (after ?? before) as AnyRow
+      this.set(kind.id).write(
+        { key: uid, slice: '', project, name },
+        revision,
+        after === undefined ? null : JSON.stringify(after),
+      )
+      this.#followReferences(kind, before, after)
+      changes.push({ kind: kind.id, before, after })
+    }
+    for (const projection of this.#projections) {
+      this.#derive(
+        projection,
+        revision,
+        () => new Set(changes.flatMap((change) => projection.affected(change, this))),
+      )
+    }
+  }
+
+  #derive(projection: Projection, revision: number, affected: () => Iterable<string>): void {
+    if (this.quarantined.has(projection.name)) return
+    const set = this.set(projection.name)
+    try {
+      for (const key of affected()) {
+        const stored = set.get(key)
+        const before = stored === undefined ? undefined : (JSON.parse(stored.data) as Record<string, unknown>)
+        const row = projection.row(key, this, { now: this.#checkpoint.time, revision, before })
+        const data = row === undefined ? null : JSON.stringify(row.data)
+        if (data !== (stored?.data ?? null))
+          set.write({ key, slice: row?.slice ?? '', project: '', name: key }, revision, data)
+      }
+    } catch (error) {
+      this.quarantined.set(
+        projection.name,
+        `revision ${revision}: ${error instanceof Error ? error.message : String(error)}`,
+      )
+    }
+  }
+
+  #followReferences(kind: Kind, before: AnyRow | undefined, after: AnyRow | undefined): void {
+    for (const { field, target } of kind.references) {
+      const from = identities(before, field)
+      const to = identities(after, field)
+      for (const identity of from)
+        if (!to.includes(identity))
+          this.#unrefer.run(`${target} ${identity}`, kind.id, (before as AnyRow).uid, field)
+      for (const identity of to)
+        if (!from.includes(identity))
+          this.#refer.run(`${target} ${identity}`, kind.id, (after as AnyRow).uid, field)
+    }
+  }
+
+  #row(kind: string, uid: string): AnyRow | undefined {
+    const stored = this.set(kind).get(uid)
+    return stored === undefined ? undefined : (JSON.parse(stored.data) as AnyRow)
+  }
+
+  get<C extends Contract, K extends Extract<keyof C['resources'], string>>(
+    contract: C,
+    kind: K,
+    uid: string,
+  ): RowOf<C['resources'][K]> | undefined {
+    return this.#row(`${contract.name}.${kind}`, uid) as RowOf<C['resources'][K]> | undefined
+  }
+
+  referrers<C extends Contract, K extends Extract<keyof C['resources'], string>>(
+    contract: C,
+    kind: K,
+    identity: string,
+  ): readonly RowOf<C['resources'][K]>[] {
+    const id = `${contract.name}.${kind}`
+    const targets = new Set((this.registry.kinds.get(id) as Kind).references.map(({ target }) => target))
+    const uids = [...targets].flatMap((target) =>
+      this.#referrers.all(`${target} ${identity}`, id).map((row) => row['uid'] as string),
+    )
+    return [...new Set(uids)].map((uid) => this.#row(id, uid) as unknown as RowOf<C['resources'][K]>)
+  }
+
+  all<C extends Contract, K extends Extract<keyof C['resources'], string>>(
+    contract: C,
+    kind: K,
+  ): readonly RowOf<C['resources'][K]>[] {
+    const rows = this.database.prepare(`SELECT data FROM "${contract.name}.${kind}" ORDER BY key`).all()
+    return rows.map((row) => JSON.parse(row['data'] as string) as RowOf<C['resources'][K]>)
+  }
+
+  close(): void {
+    this.database.close()
+  }
+}
+
+/** The file was made by a build whose rows come out differently. */
+export class LayoutError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'LayoutError'
+  }
+}

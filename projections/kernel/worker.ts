@@ -1,0 +1,109 @@
+import type { MessagePort } from 'node:worker_threads'
+import { decodeRecord } from '../../domains/kernel/record.ts'
+import type { Registry } from '../../domains/kernel/registry.ts'
+import { Rejection } from '../../domains/kernel/rejection.ts'
+import { feedBatch } from './changes.ts'
+import { diff, entries, why } from './past.ts'
+import type { Projection } from './projection.ts'
+import type { Calls, FromWorker, Progress, ToWorker } from './protocol.ts'
+import { read } from './reads.ts'
+import { scrub } from './scrub.ts'
+import { ProjectionStore } from './store.ts'
+
+type Answers = {
+  readonly [M in keyof Calls]: (
+    store: ProjectionStore,
+    ask: Calls[M]['ask'],
+  ) => Calls[M]['answer'] | Promise<Calls[M]['answer']>
+}
+
+const answers: Answers = {
+  read,
+  entries: (store, { from, limit, command }) => entries(store, from, limit, command),
+  why: (store, { kind, project, name }) => why(store, kind, project, name),
+  diff: (store, { kinds, from, to, now }) => diff(store, kinds, from, to, now),
+  feed: feedBatch,
+  digests: (store) => ({ checkpoint: store.checkpoint, digests: store.digests }),
+  scrub: async (store) => {
+    const steps = scrub(store)
+    for (let step = steps.next(); ; step = steps.next()) {
+      if (step.done === true) return step.value
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  },
+}
+
+/** Serves one file of projections over a port: batches of entries in, answers to queries out. Runs until it is told to close. */
+export function serveProjections(
+  port: MessagePort,
+  path: string,
+  registry: Registry,
+  projections: readonly Projection[],
+): void {
+  const send = (message: FromWorker): void => port.postMessage(message)
+  let store: ProjectionStore
+  try {
+    store = new ProjectionStore(path, registry, projections)
+  } catch (error) {
+    send({ type: 'unusable', why: text(error) })
+    port.close()
+    return
+  }
+  const progress = (): Progress => ({
+    checkpoint: store.checkpoint,
+    changed: Object.fromEntries([...store.sets].map((set) => [set.name, set.changed])),
+    quarantined: Object.fromEntries(store.quarantined),
+  })
+  port.on('message', (message: ToWorker) => {
+    switch (message.type) {
+      case 'apply':
+        try {
+          store.apply(
+            message.entries.map(({ revision, payload }) => ({
+              revision,
+              record: payload === null ? null : decodeRecord(payload),
+            })),
+          )
+          send({ type: 'applied', ...progress() })
+        } catch (error) {
+          send({ type: 'failed', why: text(error) })
+        }
+        break
+      case 'call':
+        void answer(store, message.method, message.id, message.ask).then(send)
+        break
+      case 'create_indexes':
+        store.createIndexes()
+        break
+      case 'close':
+        store.close()
+        send({ type: 'closed' })
+        port.close()
+        break
+    }
+  })
+  send({ type: 'opened', ...progress() })
+}
+
+async function answer(
+  store: ProjectionStore,
+  method: keyof Calls,
+  id: number,
+  ask: object,
+): Promise<FromWorker> {
+  try {
+    return {
+      type: 'answer',
+      id,
+      answer: await (answers[method] as (store: ProjectionStore, ask: object) => unknown)(store, ask),
+    }
+  } catch (error) {
+    if (error instanceof Rejection)
+      return { type: 'refusal', id, code: error.code, message: error.message, details: error.details }
+    return { type: 'refusal', id, code: 'INTERNAL', message: text(error), details: {} }
+  }
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
