@@ -28,6 +28,8 @@ type IndexesOf<Spec, Part extends 'unique' | 'index' | 'sum'> = Spec extends {
 }
   ? Extract<keyof NonNullable<M>, string>
   : never
+type RowOfSpec<Spec> = Spec extends TableSpec<infer Row, infer _U, infer _I, infer _S> ? Row : never
+
 /** Every resource's table has the unique index `name`: see `nameKey`. */
 export type ResourceTable<R extends Resource, Spec = undefined> = ReadTable<
   RowOf<R>,
