@@ -4,70 +4,44 @@ import { encodeEntry, recordLength, type StoredEntry } from './entry.ts'
 import { StorageError } from './errors.ts'
 import { directoryBytes } from './files.ts'
 import type { Identity } from './identity.ts'
-import type { Mark, MarkFile } from './mark.ts'
+import type { MarkFile } from './mark.ts'
 import { type OpenParts, openParts } from './open.ts'
 import { RecentEntries } from './recent.ts'
 import { sealBlock } from './seal.ts'
 import type { Segments } from './segments.ts'
-import { type Tail, TailBatch } from './tail.ts'
+import type { Tail } from './tail.ts'
+import { type Change, WriteQueue } from './write-queue.ts'
 
-/** What must become durable together, in one synced batch. `truncateFrom` is 0 when nothing is replaced. */
-export interface Change {
-  readonly hardState: HardState | null
-  readonly truncateFrom: number
-  readonly entries: readonly Entry[]
-}
-
-interface Queued {
-  readonly change: Change
-  readonly records: readonly StoredEntryRecord[]
-  /** The last entry of the log once this is done. */
-  readonly lastIndex: number
-  readonly lastCrc: number
-  /** What the LogView shows then: less than `lastIndex` when a later change already replaces entries of this one. */
-  shownIndex: number
-  readonly done: () => void
-}
-
-interface StoredEntryRecord {
-  readonly index: number
-  readonly record: Buffer
-}
-
-const batchBytesMax = 8 * 1024 * 1024
-const batchEntriesMax = 4096
 const recentEntriesMax = 16_384
 const recentBytesMax = 32 * 1024 * 1024
+/** Entries of one read, so that their frames around the payloads are bounded too. */
+const readEntriesMax = 4096
+/** Writes wait while more full blocks than this wait to be sealed: the tail, and the time to open it, are bounded. */
+const unsealedBlocksMax = 16
 const sizeAgeMillisecondsMax = 1000
 
-/**
- * The durable log of one member. Changes are written in order, in group commit: what is queued while a sync is under
- * way goes out with the next. Each change takes two steps that are pipelined: the synced batch of the database, then the
- * high-water mark; `done` is called after both, and from then on the LogView shows the change.
- */
+/** A change that is not done: `shownIndex` is what the LogView shows then. */
+interface Pending {
+  shownIndex: number
+}
+
+/** The durable log of one member: what is written, in which order, and what of it may be shown. */
 export class LogStore implements LogView {
   readonly identity: Identity
   readonly blockEntries: number
-  readonly #directory: string
+  readonly segments: Segments
+  readonly #tailDirectory: string
   readonly #tail: Tail
-  readonly #segments: Segments
   readonly #mark: MarkFile
   readonly #recent = new RecentEntries(recentEntriesMax, recentBytesMax)
   readonly #failed: (error: StorageError) => void
-  /** All that is not done, in order: queued, being written, written, being marked. */
-  readonly #pending: Queued[] = []
-  #queue: Queued[] = []
-  /** Written to the database, not yet covered by the mark. */
-  #written: Queued[] = []
-  #writing: Promise<void> | undefined
-  #marking: Promise<void> | undefined
+  readonly #writes: WriteQueue
+  readonly #pending: Pending[] = []
   #sealing: Promise<void> | undefined
   #hardState: HardState
-  /** The end of the log as queued, as written, and as shown. */
+  /** The end of the log as queued, and as shown. */
   #plannedIndex: number
   #plannedCrc: number
-  #writtenIndex: number
-  #writtenMark: Mark
   #lastIndex: number
   #commitIndex: number
   #failure: StorageError | undefined
@@ -76,22 +50,25 @@ export class LogStore implements LogView {
   #sizeAt = 0
 
   private constructor(directory: string, parts: OpenParts, failed: (error: StorageError) => void) {
-    this.#directory = directory
+    this.#tailDirectory = join(directory, 'log')
     this.identity = parts.identity
     this.blockEntries = parts.identity.blockEntries
+    this.segments = parts.segments
     this.#tail = parts.tail
-    this.#segments = parts.segments
     this.#mark = parts.mark
     this.#failed = failed
     this.#hardState = parts.hardState
     this.#plannedIndex = parts.lastIndex
     this.#plannedCrc = parts.lastCrc
-    this.#writtenIndex = parts.lastIndex
-    this.#writtenMark = parts.mark.mark
     this.#lastIndex = parts.lastIndex
     this.#commitIndex = parts.segments.lastIndex
     for (const stored of parts.recent) this.#recent.add(stored)
-    this.#recent.shrink(parts.lastIndex)
+    this.#writes = new WriteQueue(
+      parts.tail,
+      parts.mark,
+      () => this.#room(),
+      (error) => this.#fail(error),
+    )
   }
 
   /**
@@ -110,17 +87,14 @@ export class LogStore implements LogView {
     return store
   }
 
+  /** As queued; durable when the last change that holds one is done. */
   get hardState(): HardState {
     return this.#hardState
   }
 
   /** Sealed entries are committed: 1 to this index. */
   get sealedIndex(): number {
-    return this.#segments.lastIndex
-  }
-
-  get segments(): Segments {
-    return this.#segments
+    return this.segments.lastIndex
   }
 
   lastIndex(): number {
@@ -129,24 +103,20 @@ export class LogStore implements LogView {
 
   termAt(index: number): number {
     if (index === 0) return 0
-    this.#checkRange(index)
-    if (index <= this.#segments.lastIndex) {
-      return this.#recent.get(index)?.entry.term ?? this.#segments.termAt(index)
+    if (index < 1 || index > this.#lastIndex) {
+      throw new RangeError(`index ${index} is outside of 0 to ${this.#lastIndex}`)
     }
-    return this.#stored(index).entry.term
+    const known = this.#recent.get(index)?.entry.term
+    if (known !== undefined) return known
+    return index <= this.sealedIndex ? this.segments.termAt(index) : this.#stored(index).entry.term
   }
 
   entries(from: number, to: number, limitBytes: number): readonly Entry[] {
-    const end = Math.min(to, this.#lastIndex)
+    const end = Math.min(to, this.#lastIndex, from + readEntriesMax - 1)
     const entries: Entry[] = []
     let bytes = 0
-    let next = Math.max(from, 1)
-    while (next <= end) {
-      const known = this.#recent.get(next)?.entry
-      const sealed = known === undefined && next <= this.#segments.lastIndex
-      const found = sealed
-        ? this.#segments.entries(next, end, limitBytes - bytes)
-        : [known ?? this.#stored(next).entry]
+    for (let next = from; next <= end; ) {
+      const found = this.#some(next, end, limitBytes - bytes)
       for (const entry of found) {
         bytes += entry.payload.length
         if (entries.length > 0 && bytes > limitBytes) return entries
@@ -157,26 +127,42 @@ export class LogStore implements LogView {
     return entries
   }
 
-  /** Throws StorageError MISUSE when the change does not follow what is queued, and the failure once there was one. */
+  /**
+   * Queues a change, which must follow what is queued. `done` is called once it is durable; from then on the LogView
+   * shows it. Throws StorageError: MISUSE, and the failure once there was one.
+   */
   append(change: Change, done: () => void): void {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#closed) throw new StorageError('MISUSE', 'the log is closed')
-    if (change.truncateFrom > 0) this.#planTruncation(change.truncateFrom)
-    const records = change.entries.map((entry) => this.#plan(entry))
-    if (change.hardState !== null) this.#hardState = change.hardState
+    const { hardState, truncateFrom, entries } = change
+    if (truncateFrom > 0) this.#planTruncation(truncateFrom)
+    const truncatedCrc = this.#plannedCrc
+    const records = entries.map((entry) => this.#plan(entry))
+    if (hardState !== null) this.#hardState = hardState
     const lastIndex = this.#plannedIndex
-    const queued = { change, records, lastIndex, lastCrc: this.#plannedCrc, shownIndex: lastIndex, done }
-    this.#queue.push(queued)
-    this.#pending.push(queued)
-    this.#writing ??= this.#run(this.#writeQueue()).finally(() => {
-      this.#writing = undefined
+    const pending: Pending = { shownIndex: lastIndex }
+    this.#pending.push(pending)
+    this.#writes.push({
+      hardState,
+      truncateFrom,
+      truncatedCrc,
+      records,
+      lastIndex,
+      lastCrc: this.#plannedCrc,
+      done: () => {
+        this.#pending.shift()
+        this.#lastIndex = pending.shownIndex
+        this.#recent.shrink(this.#lastIndex)
+        done()
+        this.#seal()
+      },
     })
   }
 
   /** Entries up to `index` are committed: full blocks of them are sealed in the background. */
   committed(index: number): void {
     this.#commitIndex = Math.max(this.#commitIndex, index)
-    this.#startSealing()
+    this.#seal()
   }
 
   /** Bytes on disk, at most about a second old. */
@@ -190,9 +176,8 @@ export class LogStore implements LogView {
 
   /** Resolves once nothing is being written or sealed. */
   async settled(): Promise<void> {
-    while (this.#writing !== undefined || this.#marking !== undefined || this.#sealing !== undefined) {
-      await Promise.all([this.#writing, this.#marking, this.#sealing])
-    }
+    await this.#writes.settled()
+    while (this.#sealing !== undefined) await this.#sealing
   }
 
   /** Finishes what is queued, then closes. No `done` is called after a failure. */
@@ -204,11 +189,14 @@ export class LogStore implements LogView {
     await this.#tail.close()
   }
 
-  #checkRange(index: number): void {
-    if (index >= 1 && index <= this.#lastIndex) return
-    throw new RangeError(`index ${index} is outside of 0 to ${this.#lastIndex}`)
+  /** At least one entry from `from` on. */
+  #some(from: number, to: number, limitBytes: number): readonly Entry[] {
+    const known = this.#recent.get(from)
+    if (known !== undefined) return [known.entry]
+    return from <= this.sealedIndex ? this.segments.entries(from, to, limitBytes) : [this.#stored(from).entry]
   }
 
+  /** An entry that is not sealed. */
   #stored(index: number): StoredEntry {
     const known = this.#recent.get(index)
     if (known !== undefined) return known
@@ -220,157 +208,66 @@ export class LogStore implements LogView {
     }
   }
 
-  #crcAt(index: number): number {
-    if (index === 0) return 0
-    if (index <= this.#segments.lastIndex) return this.#segments.crcAt(index)
-    return this.#stored(index).crc
-  }
-
   #planTruncation(from: number): void {
-    if (from <= this.#segments.lastIndex || from <= this.#commitIndex) {
-      throw this.#fail(new StorageError('MISUSE', `entry ${from} is committed and cannot be replaced`))
+    if (from <= this.#commitIndex || from > this.#plannedIndex) {
+      const text = `entry ${from} cannot be replaced: ${this.#commitIndex} entries are committed`
+      throw this.#fail(new StorageError('MISUSE', `${text}, and the log ends with ${this.#plannedIndex}`))
     }
-    if (from > this.#plannedIndex) {
-      throw this.#fail(new StorageError('MISUSE', `entry ${from} is not in the log and cannot be replaced`))
-    }
-    this.#plannedCrc = this.#crcAt(from - 1)
-    this.#plannedIndex = from - 1
+    const kept = from - 1
+    this.#plannedCrc = kept <= this.sealedIndex ? this.segments.end.lastCrc : this.#stored(kept).crc
+    this.#plannedIndex = kept
     this.#recent.truncate(from)
-    this.#lastIndex = Math.min(this.#lastIndex, from - 1)
-    for (const pending of this.#pending) pending.shownIndex = Math.min(pending.shownIndex, from - 1)
+    this.#lastIndex = Math.min(this.#lastIndex, kept)
+    for (const pending of this.#pending) pending.shownIndex = Math.min(pending.shownIndex, kept)
   }
 
-  #plan(entry: Entry): StoredEntryRecord {
+  #plan(entry: Entry): { index: number; record: Buffer } {
     if (entry.index !== this.#plannedIndex + 1) {
-      throw this.#fail(
-        new StorageError('MISUSE', `entry ${entry.index} does not follow entry ${this.#plannedIndex}`),
-      )
+      const text = `entry ${entry.index} does not follow entry ${this.#plannedIndex}`
+      throw this.#fail(new StorageError('MISUSE', text))
     }
     const record = Buffer.allocUnsafe(recordLength(entry))
     const previousCrc = this.#plannedCrc
-    const crc = encodeEntry(entry, previousCrc, record)
+    this.#plannedCrc = encodeEntry(entry, previousCrc, record)
     this.#plannedIndex = entry.index
-    this.#plannedCrc = crc
-    this.#recent.add({ entry, crc, previousCrc })
+    this.#recent.add({ entry, crc: this.#plannedCrc, previousCrc })
     return { index: entry.index, record }
   }
 
-  async #writeQueue(): Promise<void> {
-    while (this.#queue.length > 0) {
-      const group = this.#takeGroup()
-      const lowest = Math.min(...group.map(({ change }) => change.truncateFrom || Number.POSITIVE_INFINITY))
-      if (lowest <= this.#writtenMark.index) await this.#lowerMark(lowest - 1)
-      await this.#tail.write(this.#batchOf(group))
-      const last = group.at(-1)
-      if (last === undefined) return
-      const hardState = group.findLast(({ change }) => change.hardState !== null)?.change.hardState
-      this.#writtenIndex = last.lastIndex
-      this.#writtenMark = {
-        index: last.lastIndex,
-        crc: last.lastCrc,
-        hardState: hardState ?? this.#writtenMark.hardState,
-      }
-      this.#written.push(...group)
-      this.#marking ??= this.#run(this.#markWritten()).finally(() => {
-        this.#marking = undefined
-      })
-    }
-  }
-
-  #takeGroup(): Queued[] {
-    let count = 0
-    let bytes = 0
-    let entries = 0
-    for (const { records } of this.#queue) {
-      entries += records.length
-      for (const { record } of records) bytes += record.length
-      if (count > 0 && (entries > batchEntriesMax || bytes > batchBytesMax)) break
-      count += 1
-    }
-    return this.#queue.splice(0, count)
-  }
-
-  #batchOf(group: readonly Queued[]): TailBatch {
-    const batch = new TailBatch()
-    let last = this.#writtenIndex
-    let hardState: HardState | null = null
-    for (const { change, records, lastIndex } of group) {
-      if (change.truncateFrom > 0) batch.deleteRecords(change.truncateFrom, last)
-      for (const { index, record } of records) batch.putRecord(index, record)
-      last = lastIndex
-      hardState = change.hardState ?? hardState
-    }
-    if (hardState !== null) batch.putHardState(hardState)
-    return batch
-  }
-
-  /** Before acknowledged entries are replaced: a mark that still named them would report them as vanished. */
-  async #lowerMark(index: number): Promise<void> {
-    while (this.#marking !== undefined) await this.#marking
-    if (this.#failure !== undefined) throw this.#failure
-    this.#writtenMark = { ...this.#writtenMark, index, crc: this.#crcAt(index) }
-    await this.#mark.write(this.#writtenMark)
-  }
-
-  async #markWritten(): Promise<void> {
-    while (this.#written.length > 0) {
-      const group = this.#written
-      this.#written = []
-      const mark = this.#writtenMark
-      if (mark !== this.#mark.mark) await this.#mark.write(mark)
-      for (const finished of group) {
-        this.#pending.shift()
-        this.#lastIndex = finished.shownIndex
-        finished.done()
-      }
-      this.#recent.shrink(this.#lastIndex)
-      this.#startSealing()
-    }
-  }
-
-  #startSealing(): void {
-    if (this.#sealing !== undefined || this.#closed || this.#failure !== undefined || !this.#blockIsFull())
-      return
-    this.#sealing = this.#run(this.#seal()).finally(() => {
-      this.#sealing = undefined
-    })
-  }
-
-  #blockIsFull(): boolean {
+  #unsealedBlocks(): number {
     const sealable = Math.min(this.#commitIndex, this.#lastIndex)
-    return sealable - this.#segments.lastIndex >= this.blockEntries
+    return Math.floor((sealable - this.sealedIndex) / this.blockEntries)
   }
 
-  async #seal(): Promise<void> {
-    while (this.#blockIsFull() && !this.#closed)
-      await sealBlock(this.#tail, this.#segments, this.blockEntries)
+  async #room(): Promise<void> {
+    while (this.#sealing !== undefined && this.#unsealedBlocks() > unsealedBlocksMax) await this.#sealing
+  }
+
+  /** Seals one block after the other, in the background. */
+  #seal(): void {
+    const idle = this.#sealing === undefined && !this.#closed && this.#failure === undefined
+    if (!idle || this.#unsealedBlocks() < 1) return
+    this.#sealing = sealBlock(this.#tail, this.segments, this.blockEntries)
+      .catch((error: unknown) => {
+        const text = `sealing failed: ${error instanceof Error ? error.message : String(error)}`
+        this.#fail(error instanceof StorageError ? error : new StorageError('WRITE_FAILED', text))
+      })
+      .finally(() => {
+        this.#sealing = undefined
+        this.#seal()
+      })
   }
 
   async #measure(): Promise<void> {
     this.#sizeAt = Date.now()
-    const tail = await directoryBytes(this.#tail.directory)
-    this.#sizeBytes = tail + (await directoryBytes(join(this.#directory, 'segments')))
+    const tail = await directoryBytes(this.#tailDirectory)
+    this.#sizeBytes = tail + (await directoryBytes(this.segments.directory))
   }
 
-  /** Runs a background task; its failure stops the store. */
-  async #run(task: Promise<void>): Promise<void> {
-    try {
-      await task
-    } catch (error) {
-      this.#fail(error)
-    }
-  }
-
-  #fail(error: unknown): StorageError {
+  #fail(failure: StorageError): StorageError {
     if (this.#failure !== undefined) return this.#failure
-    const failure =
-      error instanceof StorageError
-        ? error
-        : new StorageError('WRITE_FAILED', error instanceof Error ? error.message : String(error))
     this.#failure = failure
-    this.#queue = []
-    this.#written = []
-    this.#pending.length = 0
+    this.#writes.stop()
     this.#failed(failure)
     return failure
   }
