@@ -33,10 +33,15 @@ function body(code: ProblemCode): string {
   return `${JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, code, detail })}\n`
 }
 
-/** Answers through `response`, whose request has been read to its end; the connection stays usable. */
+/**
+ * Answers through `response`, whose request has been read to its end. The connection stays usable when the trouble was
+ * a member's; after a request that should not have been sent like this, nothing more is read from it.
+ */
 export function respondProblem(response: ServerResponse, code: ProblemCode): void {
+  const { status } = problems[code]
+  if (status < 500 || status === 501) response.shouldKeepAlive = false
   const text = body(code)
-  response.writeHead(problems[code].status, [
+  response.writeHead(status, [
     'Content-Type',
     'application/problem+json',
     'Content-Length',

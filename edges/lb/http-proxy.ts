@@ -10,8 +10,8 @@ import type { Pool } from './pool.ts'
 /** The requests of one connection, one at a time: pipelined ones get their responses in order (RFC 9112 §9.3.2). */
 interface Lane {
   current: Exchange | null
-  /** What came after the requests so far was not one; said once they are answered. */
-  refusal: ProblemCode | null
+  /** The response to the latest request. */
+  latest: ServerResponse | null
   readonly waiting: { readonly exchange: Exchange; readonly response: ServerResponse }[]
 }
 
@@ -21,7 +21,7 @@ export class HttpProxy {
   readonly #context: ExchangeContext
   readonly #server: Server
   readonly #upgrades: Upgrades
-  readonly #lanes = new WeakMap<Socket, Lane>()
+  readonly #lanes = new Map<Socket, Lane>()
   readonly #problems = new Map<ProblemCode, number>()
   #requests = 0
   #draining = false
@@ -72,7 +72,8 @@ export class HttpProxy {
   }
 
   serve(client: Socket): void {
-    this.#lanes.set(client, { current: null, refusal: null, waiting: [] })
+    this.#lanes.set(client, { current: null, latest: null, waiting: [] })
+    client.once('close', () => this.#lanes.delete(client))
     this.#server.emit('connection', client)
     client.resume()
   }
@@ -83,6 +84,10 @@ export class HttpProxy {
     this.#server.close()
     // close() also stopped the check for slow requests, which must go on for those still arriving.
     this.#server.emit('listening')
+    for (const [socket, { latest }] of this.#lanes) {
+      if (socket.bytesRead === 0) socket.destroy()
+      else if (latest !== null) latest.shouldKeepAlive = false
+    }
   }
 
   /** Others wait for a place: connections that idle make room, the rest end with their next response. */
@@ -101,6 +106,7 @@ export class HttpProxy {
     if (lane === undefined) return
     this.#requests += 1
     if (this.#draining || this.#relieving) response.shouldKeepAlive = false
+    lane.latest = response
     const exchange = new Exchange(this.#context, request, response)
     if (lane.current === null) {
       this.#start(socket, lane, exchange, response)
@@ -119,7 +125,7 @@ export class HttpProxy {
       if (socket.destroyed) return
       const next = lane.waiting.shift()
       if (next !== undefined) this.#start(socket, lane, next.exchange, next.response)
-      else if (lane.refusal !== null) this.#refuse(socket, lane.refusal)
+      else if (this.#draining) socket.destroySoon()
       if (lane.waiting.length === 0) socket.resume()
     })
     exchange.start()
@@ -148,7 +154,10 @@ export class HttpProxy {
     if (code === null || lane === undefined) socket.destroy()
     else if (lane.current === null) this.#refuse(socket, code)
     else if (lane.current.receiving) lane.current.fail(code)
-    else lane.refusal = code
+    else {
+      // What came after the requests so far was not one. Said once they are answered, before the connection is ended.
+      lane.latest?.prependOnceListener('finish', () => this.#refuse(socket, code))
+    }
   }
 
   #refuse(socket: Socket, code: ProblemCode): void {
