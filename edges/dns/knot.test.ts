@@ -34,6 +34,10 @@ const names = [
   'below.*.wild.demo.test',
   'any.walias.demo.test',
   'any.wloop.demo.test',
+  'any.wcut.demo.test',
+  'a.b.wcut.demo.test',
+  'wcut.demo.test',
+
   'host.sub.demo.test',
   'a.deep.sub.demo.test',
   'x.lame.demo.test',
@@ -106,6 +110,7 @@ interface Exception {
 }
 
 const formatError = 1
+const nameError = 3
 const notImplemented = 4
 const refused = 5
 const notAuthorized = 9
@@ -139,6 +144,27 @@ const exceptions: readonly Exception[] = [
       theirs?.code === formatError && packet.subarray(-11).toString('hex').startsWith('0000290001'),
   },
   {
+    reason:
+      'Knot names the wildcard as the owner of a referral it makes from one, which is above no name that was asked for',
+    applies: (_packet, ours, theirs) =>
+      theirs !== null &&
+      theirs.authority.length > 0 &&
+      theirs.authority.every((record) => record.startsWith('*.wcut.demo.test. ')) &&
+      JSON.stringify({
+        ...ours,
+        authority: ours.authority.map((record) => record.replace(/^[^ ]+/, '*.wcut.demo.test.')),
+      }) === JSON.stringify(theirs),
+  },
+  {
+    reason:
+      'Knot leaves out an SOA that does not fit; a negative answer without it is not whole (RFC 2308 section 3), so TC',
+    applies: (_packet, ours, theirs) =>
+      ours.flags.includes('AA TC') &&
+      ours.code === nameError &&
+      ours.authority.length === 0 &&
+      JSON.stringify({ ...ours, flags: ours.flags.replace(' TC', '') }) === JSON.stringify(theirs),
+  },
+  {
     reason: 'Both are truncated, and more glue fits here because more names are compressed',
     applies: (_packet, ours, theirs) =>
       theirs !== null &&
@@ -162,11 +188,15 @@ async function compare(
   const [ours, theirs] = await Promise.all([open(server.port), open(knot.port)])
   const differences: unknown[] = []
   for (const { title, packet } of cases) {
-    const [our, their] = (await Promise.all([ours[way](packet), theirs[way](packet)])).map((response) =>
-      response === null ? null : decode(response),
-    )
-    if (JSON.stringify(our) === JSON.stringify(their)) continue
-    if (our !== null && our !== undefined && their !== undefined) {
+    const [ourResponse, theirResponse] = await Promise.all([ours[way](packet), theirs[way](packet)])
+    const our = ourResponse === null ? null : decode(ourResponse)
+    const their = theirResponse === null ? null : decode(theirResponse)
+    if (JSON.stringify(our) === JSON.stringify(their)) {
+      // The same records take no more octets: names are compressed at least as well.
+      expect(ourResponse?.length ?? 0, title).toBeLessThanOrEqual(theirResponse?.length ?? 0)
+      continue
+    }
+    if (our !== null) {
       const exception = exceptions.find((other) => other.applies(packet, our, their))
       if (exception !== undefined) {
         used.add(exception)

@@ -60,14 +60,14 @@ export class ResponseWriter {
     const start = this.#length
     const suffixes = this.#suffixes.length
     for (const data of set.data) {
-      this.#name(owner)
+      this.#name(owner, true)
       this.#integer(set.type, 2)
       this.#integer(classes.IN, 2)
       this.#integer(ttl, 4)
       const lengthOffset = this.#length
       this.#length += 2
       this.#octets(data.before)
-      for (const name of data.names) this.#name(name)
+      for (const name of data.names) this.#name(name, set.isCompressed)
       this.#octets(data.after)
       this.#buffer.writeUInt16BE(this.#length - lengthOffset - 2, lengthOffset)
       if (this.#length > this.#limit) {
@@ -122,22 +122,25 @@ export class ResponseWriter {
     }
   }
 
-  #name(name: string): void {
+  /** Writes a name, as a pointer from where one is allowed and known on. Later names may point to it either way. */
+  #name(name: string, isCompressed: boolean): void {
     let at = 0
     while (at < name.length) {
-      const suffix = name.slice(at)
+      const suffix = at === 0 ? name : name.slice(at)
       const pointer = this.#offsets.get(suffix)
-      if (pointer !== undefined) {
+      if (pointer !== undefined && isCompressed) {
         this.#integer(0xc000 | pointer, 2)
         return
       }
-      if (this.#length <= pointerMax) {
+      if (pointer === undefined && this.#length <= pointerMax) {
         this.#offsets.set(suffix, this.#length)
         this.#suffixes.push(suffix)
       }
       const next = at + name.charCodeAt(at) + 1
-      this.#octets(name.slice(at, next))
-      at = next
+      for (; at < next; at += 1) {
+        this.#buffer[this.#length] = name.charCodeAt(at)
+        this.#length += 1
+      }
     }
     this.#integer(0, 1)
   }
@@ -150,7 +153,9 @@ export class ResponseWriter {
   }
 
   #integer(value: number, octets: 1 | 2 | 4): void {
-    this.#buffer.writeUIntBE(value, this.#length, octets)
-    this.#length += octets
+    for (let shift = (octets - 1) * 8; shift >= 0; shift -= 8) {
+      this.#buffer[this.#length] = value >>> shift
+      this.#length += 1
+    }
   }
 }

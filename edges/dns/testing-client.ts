@@ -298,6 +298,11 @@ export class StreamClient {
     })
   }
 
+  /** Resolves once the connection is closed. */
+  async ended(): Promise<void> {
+    if (!this.socket.destroyed) await once(this.socket, 'close', { signal: AbortSignal.timeout(deadlineMs) })
+  }
+
   close(): void {
     this.socket.destroy()
   }

@@ -23,6 +23,11 @@ function recordIn(zone: string, name: string, type: RecordType, ...values: strin
   return { set: 'record', zone, name, type, ttl: 60 + name.length, values }
 }
 
+/** A name of some 220 octets: with its alias and without EDNS, hardly anything fits a response any more. */
+function longName(letter: string): string {
+  return `${`${letter.repeat(60)}.`.repeat(3)}${letter.repeat(30)}.demo.test`
+}
+
 const addresses = (count: number): string[] =>
   Array.from({ length: count }, (_, index) => `10.9.0.${index + 1}`)
 
@@ -72,6 +77,8 @@ export const demoRows: readonly (ZoneRow | RecordRow)[] = [
   record('*.wild.demo.test', 'MX', '5 mail.demo.test.'),
   record('exists.wild.demo.test', 'AAAA', '2001:db8::e'),
   record('x.y.wild.demo.test', 'A', '192.0.2.102'),
+  record('*.wcut.demo.test', 'NS', 'ns.other.test.', 'ns1.demo.test.'),
+  record(longName('l'), 'CNAME', `${longName('m')}.`),
   record('*.walias.demo.test', 'CNAME', 'web.demo.test.'),
   record('*.wloop.demo.test', 'CNAME', 'again.wloop.demo.test.'),
   record('sub.demo.test', 'NS', 'ns1.sub.demo.test.', 'ns2.demo.test.', 'ns.other.test.'),

@@ -59,6 +59,9 @@ const ttlMax = 2 ** 31 - 1
 /** RDATA octets of a set: with names of the longest kind it still fits one message over TCP. */
 const setLengthMax = 48_000
 
+/** Types whose names get their addresses into the additional section (RFC 1034 section 4.3.2, RFC 2782). */
+const typesWithTargets: ReadonlySet<RecordType> = new Set(['NS', 'MX', 'SRV'])
+
 interface ZoneEntry {
   readonly zone: Zone
   /** Served only while there is a zone row: records may arrive before it and stay a moment after it. */
@@ -253,15 +256,7 @@ function recordSet(type: RecordType, ttl: number, values: readonly string[]): Re
   }
   if (length > setLengthMax) return invalid(`The record set is longer than ${setLengthMax} octets.`)
   if (type === 'CNAME' && byValue.size > 1) return invalid('A CNAME has one value.')
-  const data = [...byValue.values()].map((record) => (type === 'SRV' ? withoutCompression(record) : record))
-  const targets =
-    type === 'NS' || type === 'MX' || type === 'SRV'
-      ? [...byValue.values()].flatMap(({ names }) => names)
-      : []
-  return { type: typeNumbers[type], ttl, data, targets }
-}
-
-/** Only the names in types of RFC 1035 may be compressed (RFC 3597 section 4). */
-function withoutCompression({ before, names, after }: RecordData): RecordData {
-  return { before: `${before}${names.map((name) => `${name}\0`).join('')}${after}`, names: [], after: '' }
+  const data = [...byValue.values()]
+  const targets = typesWithTargets.has(type) ? data.flatMap(({ names }) => names) : []
+  return { type: typeNumbers[type], ttl, data, isCompressed: type !== 'SRV', targets }
 }

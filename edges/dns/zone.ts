@@ -7,6 +7,8 @@ export interface RecordSet {
   /** Seconds. */
   readonly ttl: number
   readonly data: readonly RecordData[]
+  /** Whether the names in the data may be written as pointers (RFC 3597 section 4). */
+  readonly isCompressed: boolean
   /** The names whose addresses go into the additional section. */
   readonly targets: readonly string[]
 }
