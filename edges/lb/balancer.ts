@@ -26,7 +26,7 @@ export class Balancer {
   readonly #leaving = new Set<Promise<void>>()
   #changes: HealthChange[] = []
   #applied: Promise<void> = Promise.resolve()
-  #refused = 0
+  readonly #refused = new Set<string>()
   #closed = false
 
   constructor(options: BalancerOptions) {
@@ -41,7 +41,7 @@ export class Balancer {
    * listener has tried to bind; a bind that failed shows in `status()` and is tried again.
    */
   apply(changes: readonly ListenerChange[]): Promise<void> {
-    this.#applied = this.#applied.then(() => this.#apply(changes))
+    this.#applied = this.#applied.catch(() => undefined).then(() => this.#apply(changes))
     return this.#applied
   }
 
@@ -52,8 +52,8 @@ export class Balancer {
 
   /** Conditions of the balancer as a whole. */
   conditions(): readonly Condition[] {
-    if (this.#refused === 0) return []
-    const reason = `${this.#refused} listeners are above the ${this.#bounds.listenersMax} of one balancer`
+    if (this.#refused.size === 0) return []
+    const reason = `${this.#refused.size} listeners are above the ${this.#bounds.listenersMax} of one balancer`
     return [{ code: 'TOO_MANY_LISTENERS', reason }]
   }
 
@@ -72,6 +72,7 @@ export class Balancer {
     for (const { key, row } of changes) {
       const known = this.#listeners.get(key)
       if (row === null) {
+        this.#refused.delete(key)
         if (known !== undefined) this.#leave(key, known)
         continue
       }
@@ -85,11 +86,12 @@ export class Balancer {
 
   #create(key: string, row: ListenerRow): Listener | null {
     if (this.#listeners.size >= this.#bounds.listenersMax) {
-      this.#refused += 1
+      this.#refused.add(key)
       return null
     }
     const listener = new Listener(row, this.#bounds, this.#slots, (change) => this.#report(change))
     this.#listeners.set(key, listener)
+    this.#refused.delete(key)
     return listener
   }
 

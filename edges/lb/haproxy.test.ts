@@ -74,12 +74,27 @@ beforeAll(async () => {
 })
 afterAll(() => cleanup.run())
 
+/** Tries again on another port when someone else was quicker to take the free one. */
 async function startHaproxy(
   algorithm: Algorithm,
   members: readonly MemberRow[],
   check = '',
 ): Promise<number> {
-  const port = await freePort()
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startHaproxyOn(await freePort(), algorithm, members, check)
+    } catch (error) {
+      if (attempt === 5) throw error
+    }
+  }
+}
+
+async function startHaproxyOn(
+  port: number,
+  algorithm: Algorithm,
+  members: readonly MemberRow[],
+  check: string,
+): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), 'lb-haproxy-'))
   cleanup.add(() => rm(directory, { recursive: true }))
   const servers = members.map(
@@ -93,7 +108,7 @@ async function startHaproxy(
       `backend pool\n  balance ${algorithms[algorithm]}\n${servers.join('')}`,
   )
   const child = spawn('haproxy', ['-db', '-q', '-f', file], { stdio: 'ignore' })
-  cleanup.add(() => child.kill('SIGKILL'))
+  cleanup.add(() => void child.kill('SIGKILL'))
   child.on('error', () => undefined)
   await until('haproxy listens', async () => {
     if (child.exitCode !== null || child.pid === undefined)

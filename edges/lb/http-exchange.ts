@@ -3,7 +3,7 @@ import type { Backend } from './backend.ts'
 import type { Bounds } from './bounds.ts'
 import { errorCode } from './error-code.ts'
 import { hasBody, type RequestHead, requestHead, responseFields } from './http-headers.ts'
-import { closeWithProblem, type ProblemCode, respondProblem } from './http-problem.ts'
+import { closeInStages, closeWithProblem, type ProblemCode, respondProblem } from './http-problem.ts'
 import type { AcquireFailure, Pool } from './pool.ts'
 import { plainAddress } from './source-hash.ts'
 
@@ -179,6 +179,7 @@ export class Exchange {
 
   #sendBody(outgoing: ClientRequest): void {
     outgoing.once('finish', () => {
+      if (this.#outgoing !== outgoing || this.#response.headersSent) return
       this.#responseTimer = setTimeout(
         () => this.fail('MEMBER_TIMEOUT'),
         this.#context.bounds.responseMilliseconds,
@@ -262,7 +263,11 @@ export class Exchange {
     const outgoing = this.#outgoing
     this.#outgoing = null
     if (!this.#response.writableFinished || outgoing?.writableFinished === false) outgoing?.destroy()
-    if (this.receiving) this.#request.socket.destroySoon()
+    if (!this.receiving || this.#refused) return
+    // The member answered without waiting for the whole body, which nobody needs now.
+    if (outgoing !== null) this.#request.unpipe(outgoing)
+    this.#request.resume()
+    closeInStages(this.#request.socket)
   }
 
   #clearResponseTimer(): void {

@@ -52,10 +52,7 @@ export function respondProblem(response: ServerResponse, code: ProblemCode): voi
   response.end(text)
 }
 
-/**
- * Answers on the bare connection and closes it in stages (RFC 9112 §9.6): what the client still sends is read and thrown
- * away for a while, since closing over unread bytes would reset the connection and take the answer with it.
- */
+/** Answers on the bare connection, in the middle of a request or of what is none, and closes it. */
 export function closeWithProblem(socket: Socket, code: ProblemCode, withBody = true): void {
   if (!socket.writable) {
     socket.destroy()
@@ -63,11 +60,20 @@ export function closeWithProblem(socket: Socket, code: ProblemCode, withBody = t
   }
   const text = body(code)
   const { status } = problems[code]
-  socket.end(
+  socket.write(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\n` +
       `Content-Length: ${Buffer.byteLength(text)}\r\nCache-Control: no-store\r\nDate: ${new Date().toUTCString()}\r\n` +
       `Connection: close\r\n\r\n${withBody ? text : ''}`,
   )
+  closeInStages(socket)
+}
+
+/**
+ * Ends our side at once, the other after a while (RFC 9112 §9.6): what the client still sends is read and thrown away,
+ * since closing over unread bytes would reset the connection and take the answer with it.
+ */
+export function closeInStages(socket: Socket): void {
+  socket.end()
   const timer = setTimeout(() => socket.destroy(), lingerMilliseconds)
   socket.once('close', () => clearTimeout(timer))
   const start = socket.bytesRead

@@ -103,7 +103,7 @@ export class HttpProxy {
   #take(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request
     const lane = this.#lanes.get(socket)
-    if (lane === undefined) return
+    if (lane === undefined || !socket.writable) return
     this.#requests += 1
     if (this.#draining || this.#relieving) response.shouldKeepAlive = false
     lane.latest = response
