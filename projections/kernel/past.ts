@@ -16,12 +16,6 @@ export interface EntrySummary {
   readonly cause: string
 }
 
-/** One version of a resource, with the entry that made it. */
-export interface Version extends EntrySummary {
-  /** Which fields are now what; null when the resource is gone. */
-  readonly changed: Readonly<Record<string, { readonly from: unknown; readonly to: unknown }>> | null
-}
-
 const ENTRY_COLUMNS =
   'e.revision, e.time, e.command, e.actor, e.actor_kind AS actorKind, e.command_id AS commandId, e.cause'
 
@@ -38,45 +32,30 @@ export function entries(
     .all(from, command ?? '', command ?? '', limit) as unknown as readonly EntrySummary[]
 }
 
-/** Every version of a resource, oldest first: which commands made it so, and by whom. Rejects with NOT_FOUND. */
+/** The entries that made a resource what it is, oldest first. Rejects with NOT_FOUND when there never was one of that name. */
 export function why(
   store: ProjectionStore,
   kind: string,
   project: string,
   name: string,
-): readonly (Version & { readonly uid: string })[] {
+): readonly EntrySummary[] {
   const versions = `"${store.set(kind).name}.history"`
-  const uid = store.database
-    .prepare(`SELECT key FROM ${versions} WHERE project = ? AND name = ? ORDER BY revision DESC LIMIT 1`)
-    .get(project, name)?.['key'] as string | undefined
-  if (uid === undefined)
-    return reject(
-      'NOT_FOUND',
-      `there never was a ${kind} ${name}${project === '' ? '' : ` in project ${project}`}`,
-      { kind, name },
-    )
-  const rows = store.database
-    .prepare(
-      `SELECT h.data, ${ENTRY_COLUMNS} FROM ${versions} h JOIN entry e USING (revision) WHERE h.key = ? ORDER BY h.revision LIMIT ${CHANGES_MAX}`,
-    )
-    .all(uid) as unknown as readonly (EntrySummary & { readonly data: string | null })[]
-  let before: Readonly<Record<string, unknown>> = {}
-  return rows.map(({ data, ...entry }) => {
-    const after = data === null ? null : (JSON.parse(data) as Record<string, unknown>)
-    const changed = after === null ? null : differences(before, after)
-    before = after ?? {}
-    return { ...entry, uid, changed }
-  })
+  const latest = `SELECT key FROM ${versions} WHERE project = ? AND name = ? ORDER BY revision DESC LIMIT 1`
+  const uid = store.database.prepare(latest).get(project, name)?.['key'] as string | undefined
+  if (uid === undefined) {
+    const where = project === '' ? '' : ` in project ${project}`
+    return reject('NOT_FOUND', `there never was a ${kind} ${name}${where}`, { kind, name })
+  }
+  const sql = `SELECT ${ENTRY_COLUMNS} FROM ${versions} h JOIN entry e USING (revision) WHERE h.key = ? ORDER BY h.revision LIMIT ${CHANGES_MAX}`
+  return store.database.prepare(sql).all(uid) as unknown as readonly EntrySummary[]
 }
 
-/** What changed in one resource between two moments. */
+/** One resource at two moments; null where it was not there. */
 export interface Difference {
   readonly kind: string
   readonly uid: string
-  readonly project: string
-  readonly name: string
-  readonly change: 'created' | 'updated' | 'deleted'
-  readonly fields: Readonly<Record<string, { readonly from: unknown; readonly to: unknown }>>
+  readonly before: Readonly<Record<string, unknown>> | null
+  readonly after: Readonly<Record<string, unknown>> | null
 }
 
 export interface Differences {
@@ -115,42 +94,14 @@ function diffKind(store: ProjectionStore, kind: string, from: number, to: number
   const version = store.database.prepare(
     `SELECT data FROM ${versions} WHERE key = ? AND revision <= ? ORDER BY revision DESC LIMIT 1`,
   )
-  const asOf = (key: string, revision: number): Record<string, unknown> | undefined => {
+  const asOf = (key: string, revision: number): Record<string, unknown> | null => {
     const data = version.get(key, revision)?.['data'] as string | null | undefined
-    return data === undefined || data === null ? undefined : (JSON.parse(data) as Record<string, unknown>)
+    return data === undefined || data === null ? null : (JSON.parse(data) as Record<string, unknown>)
   }
   return keys.all(from, to).flatMap((row) => {
     const key = row['key'] as string
     const before = asOf(key, from)
     const after = asOf(key, to)
-    if (before === undefined && after === undefined) return []
-    const change = before === undefined ? 'created' : after === undefined ? 'deleted' : 'updated'
-    const fields = differences(before ?? {}, after ?? {})
-    return [
-      {
-        kind,
-        uid: key,
-        project: row['project'] as string,
-        name: row['name'] as string,
-        change,
-        fields,
-      } as const,
-    ]
+    return before === null && after === null ? [] : [{ kind, uid: key, before, after }]
   })
-}
-
-/** Fields that say when and not what. */
-const STAMPS = new Set(['revision', 'updatedAt', 'createdAt', 'createdRevision'])
-
-function differences(
-  before: Readonly<Record<string, unknown>>,
-  after: Readonly<Record<string, unknown>>,
-): Record<string, { from: unknown; to: unknown }> {
-  const fields = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
-    (field) => !STAMPS.has(field),
-  )
-  const changed = fields.filter((field) => JSON.stringify(before[field]) !== JSON.stringify(after[field]))
-  return Object.fromEntries(
-    changed.map((field) => [field, { from: before[field] ?? null, to: after[field] ?? null }]),
-  )
 }

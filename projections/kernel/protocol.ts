@@ -1,5 +1,5 @@
 import type { FeedBatch, FeedQuery } from './changes.ts'
-import type { Differences, EntrySummary, Version } from './past.ts'
+import type { Differences, EntrySummary } from './past.ts'
 import type { ReadAnswer, ReadQuery } from './reads.ts'
 import type { Checkpoint, ProjectionDigest } from './store.ts'
 
@@ -19,7 +19,7 @@ export interface Calls {
   }
   why: {
     readonly ask: { readonly kind: string; readonly project: string; readonly name: string }
-    readonly answer: readonly (Version & { readonly uid: string })[]
+    readonly answer: readonly EntrySummary[]
   }
   diff: {
     readonly ask: {

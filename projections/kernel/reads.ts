@@ -10,6 +10,8 @@ export interface ReadQuery {
   /** `domain.resource`. */
   readonly kind: string
   readonly project?: string | undefined
+  /** What of a restricted actor's view is shown: rows of these projects (of kinds with a scope), or of these names (of projects and organizations). */
+  readonly visible?: { readonly column: 'project' | 'name'; readonly values: readonly string[] } | undefined
   readonly name?: string | undefined
   readonly uid?: string | undefined
   /** Equality: `label.<key>` for a label, else a field of the row. */
@@ -57,6 +59,12 @@ export function read(store: ProjectionStore, query: ReadQuery): ReadAnswer {
     values.push(...bound)
   }
   if (query.project !== undefined) where('r.project = ?', query.project)
+  if (query.visible !== undefined) {
+    where(
+      `r.${query.visible.column} IN (SELECT value FROM json_each(?))`,
+      JSON.stringify(query.visible.values),
+    )
+  }
   if (query.name !== undefined) where('r.name = ?', query.name)
   if (query.uid !== undefined) where('r.key = ?', query.uid)
   for (const [field, value] of Object.entries(query.filter ?? {}))
