@@ -7,11 +7,17 @@ import { methodPath } from '../../domains/kernel/wire/service.ts'
 import { type ClusterMethod, clusterMethods, clusterService } from './cluster_service.ts'
 
 /** A method as it is served and called. */
-export interface ApiMethod {
+export interface ApiMethod<M extends DomainMethod | ClusterMethod = DomainMethod | ClusterMethod> {
   /** `/ultracloud.dns.v1.DnsService/CreateZone`. */
   readonly path: string
   readonly types: MethodTypes
-  readonly method: DomainMethod | ClusterMethod
+  readonly method: M
+}
+
+export type CommandApiMethod = ApiMethod<Extract<DomainMethod, { role: 'command' }>>
+
+function isCommand(each: ApiMethod): each is CommandApiMethod {
+  return each.method.role === 'command'
 }
 
 /** The whole gRPC interface, derived from the contracts. */
@@ -21,7 +27,7 @@ export class Api {
   readonly serviceNames: readonly string[]
   readonly methods: readonly ApiMethod[]
   readonly #byPath: ReadonlyMap<string, ApiMethod>
-  readonly #byCommand: ReadonlyMap<string, ApiMethod>
+  readonly #byCommand: ReadonlyMap<string, CommandApiMethod>
 
   /** Throws TypeError, naming the field, when a contract has no form on the wire. */
   constructor(registry: Registry) {
@@ -40,9 +46,7 @@ export class Api {
     })
     this.#byPath = new Map(this.methods.map((each) => [each.path, each]))
     this.#byCommand = new Map(
-      this.methods.flatMap((each) =>
-        each.method.role === 'command' ? [[each.method.command, each] as const] : [],
-      ),
+      this.methods.flatMap((each) => (isCommand(each) ? [[each.method.command, each] as const] : [])),
     )
   }
 
@@ -54,7 +58,7 @@ export class Api {
   }
 
   /** The method of `domain.Command`; undefined when there is none. */
-  command(type: string): ApiMethod | undefined {
+  command(type: string): CommandApiMethod | undefined {
     return this.#byCommand.get(type)
   }
 }

@@ -1,5 +1,4 @@
 import type { Actor } from '../../domains/kernel/domain.ts'
-import { codes, Rejection } from '../../domains/kernel/rejection.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -14,13 +13,3 @@ export interface Call {
 
 export type UnaryHandler = (request: Fields, call: Call) => Promise<Fields>
 export type StreamHandler = (request: Fields, call: Call) => AsyncIterable<Fields>
-
-/** The bearer token of RFC 6750 §2.1; undefined when there is none. */
-export function bearerToken(header: unknown): string | undefined {
-  return typeof header === 'string' ? /^Bearer +([^\s]+)$/i.exec(header)?.[1] : undefined
-}
-
-/** Whether it is a rejection with a code that clients know. */
-export function isRejection(error: unknown): error is Rejection {
-  return error instanceof Rejection && error.code in codes
-}

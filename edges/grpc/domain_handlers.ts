@@ -1,8 +1,10 @@
 import type { Of } from '../../domains/kernel/contract.ts'
 import { parseRequest } from '../../domains/kernel/parse.ts'
+import type { Registry } from '../../domains/kernel/registry.ts'
 import { CommandOptions, type CommandOutcome, type ReadOptions } from '../../domains/kernel/wire/common.ts'
 import type { DomainMethod } from '../../domains/kernel/wire/domain_service.ts'
 import type { CommandReply, CommandRequest, ControlPlane, ReadRequest } from '../control_plane.ts'
+import { checkFilter } from '../filter.ts'
 import type { Call, Fields, UnaryHandler } from './call.ts'
 
 /** What serves a domain's method. */
@@ -15,12 +17,12 @@ export function domainHandler(control: ControlPlane, method: DomainMethod): Unar
       }
     case 'get':
       return async (request, call) => {
-        const reply = await control.read(call.actor, readRequest(method, request))
+        const reply = await control.read(call.actor, readRequest(control.registry, method, request))
         return { [method.field]: reply.rows[0], readOutcome: reply }
       }
     case 'list':
       return async (request, call) => {
-        const reply = await control.read(call.actor, readRequest(method, request))
+        const reply = await control.read(call.actor, readRequest(control.registry, method, request))
         return { [method.field]: reply.rows, nextPageToken: reply.nextPageToken, readOutcome: reply }
       }
   }
@@ -52,9 +54,15 @@ function outcomeFields(reply: CommandReply): Of<typeof CommandOutcome> {
   return { revision, history, duplicate, events }
 }
 
-function readRequest(method: DomainMethod & { role: 'get' | 'list' }, request: Fields): ReadRequest {
+function readRequest(
+  registry: Registry,
+  method: DomainMethod & { role: 'get' | 'list' },
+  request: Fields,
+): ReadRequest {
   const { readOptions, ...fields } = parseRequest(method.name, method.request, request) as ReadFields
   const { name, uid, project, pageToken, pageSize, filter } = fields
+  const kind = registry.kinds.get(method.kind)
+  if (kind !== undefined && filter !== undefined) checkFilter(kind, filter)
   return {
     kind: method.kind,
     project: nonEmpty(project),

@@ -1,4 +1,5 @@
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
+import { parseRequest } from '../../domains/kernel/parse.ts'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import type { CommandReply, CommandRequest } from '../control_plane.ts'
 import type { Api } from './api.ts'
@@ -49,7 +50,8 @@ export class Forwarder {
     const method = this.#api.command(request.type)
     if (method === undefined) throw new Rejection('UNKNOWN_COMMAND', `there is no command ${request.type}`)
     const { types, path } = method
-    const bytes = this.#api.codec.encode(types.request, commandFields(request))
+    const data = parseRequest(request.type, method.method.own, request.data)
+    const bytes = this.#api.codec.encode(types.request, commandFields({ ...request, data }))
     const answer = await this.call(leader, path, bytes, token, request.timeoutMilliseconds)
     return commandReply(this.#api.codec.decode(types.response, answer, false))
   }

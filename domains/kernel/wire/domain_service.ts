@@ -17,7 +17,13 @@ export interface DomainService extends Service {
 
 export type DomainMethod = Method &
   (
-    | { readonly role: 'command'; readonly command: string }
+    | {
+        readonly role: 'command'
+        /** `domain.Command`. */
+        readonly command: string
+        /** The request without what the wire adds. */
+        readonly own: Message
+      }
     | { readonly role: 'get' | 'list'; readonly kind: string; readonly field: string }
   )
 
@@ -48,6 +54,7 @@ function commandMethod(id: string, name: string, command: Command): DomainMethod
   return {
     role: 'command',
     command: id,
+    own: command.request,
     name,
     doc: command.doc,
     stream: false,

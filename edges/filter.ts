@@ -1,0 +1,15 @@
+import type { Kind } from '../domains/kernel/registry.ts'
+import { Rejection } from '../domains/kernel/rejection.ts'
+
+/** Refuses a filter by what is neither `label.x` nor a field of the kind: nothing would ever match it. */
+export function checkFilter(kind: Kind, filter: Readonly<Record<string, string>>): void {
+  const known = new Set([...Object.keys(kind.resource.message.fields), 'revision', 'createdRevision'])
+  const unknown = Object.keys(filter).filter((key) => !key.startsWith('label.') && !known.has(key))
+  if (unknown.length === 0) return
+  const fields = unknown.map((field) => ({ field, problem: 'unknown field' }))
+  throw new Rejection(
+    'INVALID_ARGUMENT',
+    `${kind.id} can not be filtered by ${unknown.join(', ')}; it takes label.<name> and ${[...known].join(', ')}`,
+    { fields },
+  )
+}
