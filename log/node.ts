@@ -331,8 +331,9 @@ class LogNode implements Log {
   }
 }
 
-/** Throws TOO_LARGE. */
+/** Throws TOO_LARGE, and RangeError for no payload at all. */
 function checkSize(payloads: readonly Uint8Array[]): void {
+  if (payloads.length === 0) throw new RangeError('a proposal has one payload at least')
   let total = 0
   for (const { length } of payloads) {
     total += length

@@ -13,6 +13,7 @@ export interface StoredLog {
   readonly lastIndex: number
   /** Sealed entries are committed for certain; whether the tail is, only a running cluster knows. */
   readonly sealedIndex: number
+  readonly blockEntries: number
 }
 
 /**
@@ -20,18 +21,19 @@ export interface StoredLog {
  * The directory is verified as when a member opens it. Throws StorageError.
  */
 export async function* readLog(directory: string): AsyncGenerator<readonly Entry[], StoredLog> {
-  const identity = await readIdentity(directory)
-  if (identity === undefined) throw new StorageError('IDENTITY_DAMAGED', `${directory} holds no log`)
+  const stored = await readIdentity(directory)
+  if (stored === undefined) throw new StorageError('IDENTITY_DAMAGED', `${directory} holds no log`)
+  const identity = { clusterId: stored.clusterId, memberId: stored.memberId }
   const store = await LogStore.open(directory, identity, () => undefined)
   try {
-    const { hardState, sealedIndex } = store
+    const { hardState, sealedIndex, blockEntries } = store
     const lastIndex = store.lastIndex()
     for (let next = 1; next <= lastIndex; ) {
       const entries = store.entries(next, lastIndex, batchBytes)
       yield entries
       next += entries.length
     }
-    return { identity, hardState, lastIndex, sealedIndex }
+    return { identity, hardState, lastIndex, sealedIndex, blockEntries }
   } finally {
     await store.close()
   }
@@ -45,6 +47,7 @@ export async function writeLog(
   directory: string,
   identity: Identity,
   entries: Iterable<Entry> | AsyncIterable<Entry>,
+  blockEntries?: number,
 ): Promise<StoredLog> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
   if ((await readdir(directory)).length > 0) {
@@ -52,7 +55,7 @@ export async function writeLog(
   }
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => undefined)
-  const store = await LogStore.open(directory, identity, failure.reject)
+  const store = await LogStore.open(directory, identity, failure.reject, blockEntries)
   try {
     for await (const batch of batches(entries)) {
       await Promise.race([failure.promise, appendBatch(store, batch)])
@@ -60,7 +63,13 @@ export async function writeLog(
     store.committed(store.lastIndex())
     await Promise.race([failure.promise, store.settled()])
     const { hardState, sealedIndex } = store
-    return { identity, hardState, lastIndex: store.lastIndex(), sealedIndex }
+    return {
+      identity,
+      hardState,
+      lastIndex: store.lastIndex(),
+      sealedIndex,
+      blockEntries: store.blockEntries,
+    }
   } finally {
     await store.close()
   }
