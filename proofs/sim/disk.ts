@@ -1,5 +1,6 @@
 import type { Write } from '../../log/raft/effects.ts'
 import type { Entry, HardState, LogView } from '../../log/raft/types.ts'
+import { Violation } from './invariant.ts'
 import type { Random } from './random.ts'
 import type { Schedule } from './schedule.ts'
 
@@ -100,7 +101,9 @@ export class SimulatedDisk {
       const removed = write.truncateFrom === 0 ? [] : this.#log.splice(write.truncateFrom - 1)
       this.#log.push(...write.entries)
       if (write.hardState !== null) this.#hardState = write.hardState
-      if (this.#log.length !== write.lastIndex) throw new RangeError('a write left a hole in the log')
+      if (this.#log.length !== write.lastIndex) {
+        throw new Violation('storage', `write ${write.sequence} left a hole in the log`)
+      }
       this.onDurable(write, removed)
     }
   }

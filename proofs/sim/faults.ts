@@ -28,6 +28,7 @@ export class Faults {
     this.#isStopped = true
     const { network, members, profile } = this.#world
     network.heal()
+    for (const from of members) for (const to of members) network.unclog(from.id, to.id)
     network.faults = { lossProbability: 0, duplicateProbability: 0, delayMax: 5 }
     for (const member of members) {
       member.resume()
@@ -51,16 +52,19 @@ const faults: readonly Fault[] = [
   crashAndRestart,
   crashAll,
   pauseForAWhile,
+  pauseForAWhile,
   partition,
   partition,
   isolate,
   cutOneWay,
   cutOneWay,
   clog,
+  clog,
   heal,
   heal,
   slowDisk,
   driftClock,
+  transfer,
   transfer,
 ]
 
@@ -115,8 +119,15 @@ function cutOneWay(world: World): void {
   }
 }
 
+/** From one member to another, or to all of them. */
 function clog(world: World): void {
-  world.network.clog(anyMember(world).id, anyMember(world).id)
+  const { random, network, members, schedule } = world
+  const from = anyMember(world)
+  const isAll = random.chance(0.5)
+  for (const to of isAll ? members : [anyMember(world)]) {
+    network.clog(from.id, to.id)
+    schedule.after(random.between(50, 3_000), () => network.unclog(from.id, to.id))
+  }
 }
 
 function heal(world: World): void {
@@ -135,6 +146,6 @@ function driftClock(world: World): void {
 
 function transfer(world: World): void {
   for (const member of world.members) {
-    if (member.leadingTerm !== 0) member.transferLeadership()
+    if (member.leadingTerm !== 0) member.transferLeadership(world.random.pick(world.memberIds))
   }
 }

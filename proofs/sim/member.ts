@@ -2,7 +2,6 @@ import type { Effects, Write } from '../../log/raft/effects.ts'
 import { Raft } from '../../log/raft/raft.ts'
 import type { Entry, MemberId, Message } from '../../log/raft/types.ts'
 import { SimulatedDisk } from './disk.ts'
-import { payloadId } from './history.ts'
 import type { Observed } from './invariant.ts'
 import { Violation } from './invariant.ts'
 import type { World } from './world.ts'
@@ -10,6 +9,12 @@ import type { World } from './world.ts'
 interface Proposal {
   readonly id: number
   readonly term: number
+}
+
+interface Held {
+  /** Completions of storage keep their order; messages and requests sit in sockets, and come in any. */
+  readonly isOrdered: boolean
+  readonly run: () => void
 }
 
 /** One member: the core, a driver that does what its effects say, and the disk that outlives its crashes. */
@@ -30,7 +35,8 @@ export class SimulatedMember implements Observed {
   #isApplying = false
   /** The newest write that is not reported durable, and the messages that wait for each. */
   #waiting: { readonly write: Write; readonly messages: Message[] }[] = []
-  #held: (() => void)[] | null = null
+  /** What happened to a paused process. */
+  #held: Held[] | null = null
   #proposals = new Map<number, Proposal>()
   /** What was known to be committed when the reads of a round began. */
   #reads = new Map<number, number>()
@@ -118,7 +124,11 @@ export class SimulatedMember implements Observed {
   resume(): void {
     const held = this.#held ?? []
     this.#held = null
-    for (const action of held) action()
+    const { schedule, random } = this.#world
+    for (const { isOrdered, run } of held) {
+      if (isOrdered) run()
+      else schedule.after(random.between(0, 30), run)
+    }
   }
 
   tick(): void {
@@ -130,8 +140,8 @@ export class SimulatedMember implements Observed {
     this.#drive((raft) => raft.step(message))
   }
 
-  transferLeadership(): void {
-    this.#drive((raft) => raft.transferLeadership())
+  transferLeadership(to: MemberId): void {
+    this.#drive((raft) => raft.transferLeadership(to === this.id ? undefined : to))
   }
 
   /** A client proposes to this member; it believes what `term` and `firstIndex` say. */
@@ -140,7 +150,6 @@ export class SimulatedMember implements Observed {
     firstIndex: number,
     payloads: readonly { readonly id: number; readonly payload: Uint8Array }[],
   ) {
-    if (this.#held !== null) return
     this.#drive((raft) => {
       const result = raft.propose(
         term,
@@ -158,12 +167,12 @@ export class SimulatedMember implements Observed {
 
   /** A client asks this member for a linearizable read. */
   read(): void {
-    if (this.#held !== null) return
+    const committedAtStart = this.#world.history.lastIndex
     this.#drive((raft) => {
       const tag = raft.readIndex()
       if (tag === 'not_leader') return
       const before = this.#reads.get(tag) ?? 0
-      this.#reads.set(tag, Math.max(before, this.#world.history.lastIndex))
+      this.#reads.set(tag, Math.max(before, committedAtStart))
     })
   }
 
@@ -172,9 +181,9 @@ export class SimulatedMember implements Observed {
     return this.#log.length === index && this.disk.log.length === index && this.appliedIndex === index
   }
 
-  #drive(action: (raft: Raft) => void): void {
+  #drive(action: (raft: Raft) => void, isOrdered = false): void {
     if (this.#held !== null) {
-      if (this.#held.length < 2_000) this.#later(action)
+      this.#hold(action, isOrdered)
       return
     }
     const raft = this.#raft
@@ -188,11 +197,12 @@ export class SimulatedMember implements Observed {
     }
   }
 
-  #later(action: (raft: Raft) => void): void {
-    const incarnation = this.incarnation
-    this.#held?.push(() => {
-      if (incarnation === this.incarnation) this.#drive(action)
-    })
+  #hold(action: (raft: Raft) => void, isOrdered: boolean): void {
+    const { incarnation } = this
+    const run = (): void => {
+      if (incarnation === this.incarnation) this.#drive(action, isOrdered)
+    }
+    this.#held?.push({ isOrdered, run })
   }
 
   #perform(effects: Effects): void {
@@ -237,7 +247,7 @@ export class SimulatedMember implements Observed {
       this.#world.trace.add(this.#world.schedule.now, 'synced', this.id, write.sequence, write.lastIndex)
       for (const message of done.messages) this.#send(message)
       raft.persisted(write)
-    })
+    }, true)
   }
 
   #send(message: Message): void {
@@ -249,9 +259,8 @@ export class SimulatedMember implements Observed {
     for (const [index, { id, term }] of this.#proposals) {
       if (index > this.commitIndex) break
       this.#proposals.delete(index)
-      const entry = this.#log[index - 1]
-      if (entry?.term === term && payloadId(entry) === id)
-        this.#world.settleProposal(id, index, 'acknowledged')
+      // The term at the index tells whether it is the entry proposed; the oracle looks at the payload.
+      if (this.#log[index - 1]?.term === term) this.#world.settleProposal(id, index, 'acknowledged')
     }
   }
 

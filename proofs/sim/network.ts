@@ -34,8 +34,10 @@ export class SimulatedNetwork {
       this.#trace.message(this.#schedule.now, 'lost', message)
       return
     }
-    this.#transmit(message)
-    if (this.#random.chance(this.faults.duplicateProbability)) this.#transmit(message)
+    this.#transmit(message, this.faults.delayMax)
+    // A copy may come long after: terms later, so that nothing may rely on the order or the age of messages.
+    const isCopied = this.#random.chance(this.faults.duplicateProbability)
+    if (isCopied) this.#transmit(message, this.faults.delayMax * this.#random.pick([1, 5, 100]))
   }
 
   /** One direction only. */
@@ -48,15 +50,19 @@ export class SimulatedNetwork {
     if (!this.#clogged.has(link(from, to))) this.#clogged.set(link(from, to), [])
   }
 
-  heal(): void {
-    this.#cut.clear()
-    const held = [...this.#clogged.values()].flat()
-    this.#clogged.clear()
-    for (const message of held) this.#transmit(message)
+  unclog(from: MemberId, to: MemberId): void {
+    const held = this.#clogged.get(link(from, to)) ?? []
+    this.#clogged.delete(link(from, to))
+    for (const message of held) this.#transmit(message, this.faults.delayMax)
   }
 
-  #transmit(message: Message): void {
-    const delay = this.#random.between(1, this.faults.delayMax)
+  /** Mends the links that are cut. */
+  heal(): void {
+    this.#cut.clear()
+  }
+
+  #transmit(message: Message, delayMax: number): void {
+    const delay = this.#random.between(1, delayMax)
     this.#schedule.after(delay, () => {
       const place = link(message.from, message.to)
       if (this.#cut.has(place)) {

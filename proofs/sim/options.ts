@@ -49,7 +49,7 @@ export function drawProfile(random: Random): Profile {
       delayMax: random.pick([2, 5, 10, 30, 80]),
     },
     diskSlowness: random.pick([2, 5, 10, 40]),
-    faultInterval: random.between(60, 500),
+    faultInterval: random.chance(0.3) ? random.between(15, 60) : random.between(60, 500),
     clientInterval: random.between(4, 40),
     applyDelayMax: random.pick([1, 5, 50]),
   }

@@ -1,3 +1,4 @@
+import { InvariantError } from '../../log/raft/invariant.ts'
 import { Clients } from './clients.ts'
 import { Faults } from './faults.ts'
 import { Violation } from './invariant.ts'
@@ -25,7 +26,8 @@ const livenessTimeouts = 40
 
 /**
  * One simulation: first faults, then a healed majority that must commit and read, then all members, which must
- * agree. The same seed and options give the same trace. Never throws: what goes wrong is in the result.
+ * agree. The same seed and options give the same trace. A broken property is in the result; only a fault of the
+ * simulation itself is thrown.
  */
 export function run(seed: number, options: SimulationOptions): SimulationResult {
   const world = new World(seed, options.members, options.keepsTrace)
@@ -39,7 +41,7 @@ export function run(seed: number, options: SimulationOptions): SimulationResult 
     play(world, options.safetySteps, step)
   } catch (error) {
     if (error instanceof Violation) failure = { invariant: error.invariant, message: error.message }
-    else if (error instanceof Error) failure = { invariant: error.name, message: error.message }
+    else if (error instanceof InvariantError) failure = { invariant: 'core', message: error.message }
     else throw error
   }
   const { trace, counters } = world

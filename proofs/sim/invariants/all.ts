@@ -9,6 +9,7 @@ import { linearizableRead } from './linearizable_read.ts'
 import { logMatching } from './log_matching.ts'
 import { monotonicCommit } from './monotonic_commit.ts'
 import { noCommittedEntryLost } from './no_committed_entry_lost.ts'
+import { ownTermCommit } from './own_term_commit.ts'
 import { stateMachineSafety } from './state_machine_safety.ts'
 
 /** Every invariant, fresh for one simulation. */
@@ -23,6 +24,7 @@ export function allInvariants(
     logMatching(),
     leaderCompleteness(history),
     stateMachineSafety(history),
+    ownTermCommit(history),
     noCommittedEntryLost(history, memberCount, all),
     monotonicCommit(history),
     durableBeforeAck(),

@@ -1,0 +1,9 @@
+/** A fault sown into the source, to see that the simulation would find it. */
+export interface Bug {
+  readonly name: string
+  /** Relative to the repository. */
+  readonly file: string
+  /** Occurs exactly once in the file. */
+  readonly find: string
+  readonly replace: string
+}

@@ -1,0 +1,201 @@
+import type { Bug } from './bug.ts'
+
+const raft = 'log/raft/raft.ts'
+const leading = 'log/raft/leading.ts'
+const follower = 'log/raft/follower.ts'
+const reads = 'log/raft/read_index.ts'
+const progress = 'log/raft/progress.ts'
+const log = 'log/raft/raft_log.ts'
+
+/** Bugs of the core: each takes one rule of Raft away. */
+export const coreBugs: readonly Bug[] = [
+  {
+    name: 'votes for a candidate with an older log',
+    file: raft,
+    find: 'canVote && this.#log.isUpToDate(request.lastIndex, request.lastTerm)',
+    replace: 'canVote',
+  },
+  {
+    name: 'votes twice in a term',
+    file: raft,
+    find: '(vote === 0 && this.#leader === 0)',
+    replace: 'this.#leader === 0',
+  },
+  {
+    name: 'answers a vote before it is durable',
+    file: raft,
+    find: 'this.#messagesAfterSync.push(response)\n  }\n',
+    replace: 'this.#messagesNow.push(response)\n  }\n',
+  },
+  {
+    name: 'asks for votes before its own term is durable',
+    file: raft,
+    find: 'this.#requestVotes(this.#messagesAfterSync,',
+    replace: 'this.#requestVotes(this.#messagesNow,',
+  },
+  {
+    name: 'keeps its vote in a new term',
+    file: raft,
+    find: '{ term, vote: 0 }',
+    replace: '{ term, vote: this.#hardState.vote }',
+  },
+  {
+    name: 'takes a refusal for a vote',
+    file: raft,
+    find: 'tally.record(from, granted)',
+    replace: 'tally.record(from, true)',
+  },
+  {
+    name: 'counts votes of another campaign',
+    file: raft,
+    find: 'if (isExpected && response.term === campaignTerm)',
+    replace: 'if (isExpected || this.#tally !== null)',
+  },
+  {
+    name: 'takes a third of the members for a majority',
+    file: 'log/raft/election.ts',
+    find: 'return Math.floor(members / 2) + 1',
+    replace: 'return Math.max(1, Math.floor(members / 2))',
+  },
+  {
+    name: 'commits an entry of an older term by counting',
+    file: leading,
+    find: 'return index >= this.firstIndex ? index : 0',
+    replace: 'return index',
+  },
+  {
+    name: 'counts itself before its own sync',
+    file: leading,
+    find: 'const held = [this.#log.stableIndex]',
+    replace: 'const held = [this.#log.lastIndex]',
+  },
+  {
+    name: 'takes a refusal for an acknowledgement',
+    file: leading,
+    find: 'if (response.success) {',
+    replace: 'if (response.success || response.index <= this.#log.lastIndex) {',
+  },
+  {
+    name: 'acknowledges entries before they are durable',
+    file: raft,
+    find: 'if (!success || (isDurable && index <= this.#log.stableIndex)) {',
+    replace: 'if (request.term > 0) {',
+  },
+  {
+    name: 'answers a heartbeat with what is not durable',
+    file: raft,
+    find: '{ ...response, index: this.#log.stableIndex }',
+    replace: 'response',
+  },
+  {
+    name: 'takes appends of an old leader',
+    file: raft,
+    find: 'else if (term < this.#hardState.term) this.#stepStale(message)',
+    replace:
+      "else if (term < this.#hardState.term && message.type !== 'append_request') this.#stepStale(message)",
+  },
+  {
+    name: 'cuts off entries without a conflict',
+    file: follower,
+    find: 'entries.slice(countHeld(log, entries))',
+    replace: 'entries.slice(0 * countHeld(log, entries))',
+  },
+  {
+    name: 'does not compare the term before an append',
+    file: follower,
+    find: 'previousIndex > log.lastIndex || log.termAt(previousIndex) !== previousTerm',
+    replace: 'previousIndex > log.lastIndex',
+  },
+  {
+    name: 'does not look for conflicts',
+    file: follower,
+    find: 'entry.index > log.lastIndex || log.termAt(entry.index) !== entry.term',
+    replace: 'entry.index > log.lastIndex',
+  },
+  {
+    name: 'commits entries that the leader did not vouch for',
+    file: follower,
+    find: 'Math.min(request.commit, lastIndex)',
+    replace: 'Math.min(request.commit, log.lastIndex)',
+  },
+  {
+    name: 'an old completion vouches for newer entries',
+    file: log,
+    find: 'inFlight.vouchesFor = Math.min(inFlight.vouchesFor, index - 1)',
+    replace: 'void inFlight',
+  },
+  {
+    name: 'delivers what is not durable',
+    file: raft,
+    find: 'Math.min(commit, this.#log.stableIndex)',
+    replace: 'commit',
+  },
+  {
+    name: 'uses a read tag again',
+    file: reads,
+    find: 'this.#lastTag += 1',
+    replace: 'this.#lastTag = 1',
+  },
+  {
+    name: 'lets a read join a round under way',
+    file: reads,
+    find: 'if (this.#openTag === 0) {',
+    replace:
+      'const underWay = this.#rounds.at(-1)\n    if (underWay !== undefined) return underWay.tag\n    if (this.#openTag === 0) {',
+  },
+  {
+    name: 'reads before an entry of its term is committed',
+    file: raft,
+    find: 'leading.hasCommitted && this.#reads.canStart',
+    replace: 'this.#reads.canStart',
+  },
+  {
+    name: 'reads without asking a quorum',
+    file: reads,
+    find: 'round.confirmedBy.size >= this.#quorum',
+    replace: 'round.confirmedBy.size >= 1',
+  },
+  {
+    name: 'refuses a proposal and appends it',
+    file: raft,
+    find: "if (!hasRoom || leading.transfer.target !== 0) return 'overloaded'\n    for (const payload of payloads) this.#appendOwn(leading, 'data', payload)",
+    replace:
+      "for (const payload of payloads) this.#appendOwn(leading, 'data', payload)\n    if (!hasRoom || leading.transfer.target !== 0) return 'overloaded'",
+  },
+  {
+    name: 'takes a proposal without looking at its fence',
+    file: raft,
+    find: 'term !== leading.term || firstIndex !== this.#log.lastIndex + 1',
+    replace: 'term !== leading.term',
+  },
+  {
+    name: 'never lets go of backpressure',
+    file: raft,
+    find: 'leading.uncommitted.committedTo(this.#log.commitIndex)',
+    replace: 'void leading.uncommitted',
+  },
+  {
+    name: 'never notices a lost append',
+    file: progress,
+    find: "this.#stalled = this.state === 'replicate' && isUnanswered",
+    replace: 'this.#stalled = isUnanswered && !isUnanswered',
+  },
+  {
+    name: 'never sends a lost probe again',
+    file: progress,
+    find: 'this.#probeOverdue = this.#probeSent',
+    replace: 'this.#probeOverdue = false',
+  },
+  {
+    name: 'never frees the window',
+    file: progress,
+    find: 'this.#freeInflight(index)\n',
+    replace: 'if (index < 0) this.#freeInflight(index)\n',
+  },
+  {
+    name: 'does not go back to where the logs meet',
+    file: progress,
+    find: 'Math.min(refusedIndex, probeNext + 1)',
+    replace: 'Math.max(refusedIndex + 1, probeNext + 1)',
+  },
+]
