@@ -16,6 +16,12 @@ export interface ApiMethod<M extends DomainMethod | ClusterMethod = DomainMethod
 
 export type CommandApiMethod = ApiMethod<Extract<DomainMethod, { role: 'command' }>>
 
+export type ReadApiMethod = ApiMethod<Extract<DomainMethod, { role: 'get' | 'list' }>>
+
+function isRead(each: ApiMethod): each is ReadApiMethod {
+  return each.method.role === 'get' || each.method.role === 'list'
+}
+
 function isCommand(each: ApiMethod): each is CommandApiMethod {
   return each.method.role === 'command'
 }
@@ -60,5 +66,12 @@ export class Api {
   /** The method of `domain.Command`; undefined when there is none. */
   command(type: string): CommandApiMethod | undefined {
     return this.#byCommand.get(type)
+  }
+
+  /** The method that reads a kind (`domain.resource`); undefined when there is none. */
+  readMethod(kind: string, role: 'get' | 'list'): ReadApiMethod | undefined {
+    return this.methods.find(
+      (each): each is ReadApiMethod => isRead(each) && each.method.role === role && each.method.kind === kind,
+    )
   }
 }

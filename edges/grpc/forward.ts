@@ -3,6 +3,7 @@ import { parseRequest } from '../../domains/kernel/parse.ts'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import type { CommandReply, CommandRequest } from '../control_plane.ts'
 import type { Api } from './api.ts'
+import { commandFields, commandReply } from './command_fields.ts'
 import { channelOptions } from './limits.ts'
 import { fromServiceError } from './status.ts'
 
@@ -68,29 +69,6 @@ export class Forwarder {
     this.#client = { address, client }
     return client
   }
-}
-
-/** A command as its method's request. */
-export function commandFields(request: Omit<CommandRequest, 'actor'>): Record<string, unknown> {
-  const { data, commandId, ifRevision, dryRun, wait, timeoutMilliseconds } = request
-  const commandOptions = { commandId, ifRevision, dryRun, wait, timeoutMilliseconds }
-  return { ...(data as Record<string, unknown>), commandOptions }
-}
-
-/** The answer to a command from its method's response. */
-export function commandReply(response: Record<string, unknown>): CommandReply {
-  const { commandOutcome, ...result } = response
-  const outcome = commandOutcome as {
-    revision: number
-    history: string
-    duplicate: boolean
-    events: { type: string; dataJson: string }[]
-  }
-  const events = outcome.events.map(({ type, dataJson }) => {
-    return { type, data: JSON.parse(dataJson) as Record<string, unknown> }
-  })
-  const { revision, history, duplicate } = outcome
-  return { revision, history, duplicate, result, events: events.length === 0 ? undefined : events }
 }
 
 function unary(

@@ -1,18 +1,24 @@
 import type { Command } from '../../domains/kernel/contract.ts'
 import type { Kind, Registry } from '../../domains/kernel/registry.ts'
-import { codes } from '../../domains/kernel/rejection.ts'
 import { rowMessage } from '../../domains/kernel/wire/domain_service.ts'
-import { type JsonSchema, jsonSchema, messageSchema } from '../../domains/kernel/wire/json_schema.ts'
+import { type JsonSchema, messageSchema } from '../../domains/kernel/wire/json_schema.ts'
 import { pascalCase } from '../../domains/kernel/wire/names.ts'
-import { StatusResponse } from '../grpc/cluster_service.ts'
+import { commonSchemas, fixedPaths } from './openapi_fixed.ts'
+import {
+  answers,
+  arrayOf,
+  header,
+  integer,
+  json,
+  pathParameters,
+  queryParameters,
+  reference,
+  sharedParameters,
+  string,
+  template,
+} from './openapi_parts.ts'
 import { PROBLEM_TYPE } from './problem.ts'
-import { commandQuery, diffQuery, listQuery, logQuery, type QuerySpec, readQuery, whyQuery } from './query.ts'
 import { readPaths } from './reads.ts'
-
-const string = { type: 'string' } as const
-const integer = { type: 'integer' } as const
-const object = { type: 'object' } as const
-const milliseconds = { type: 'integer', description: 'Milliseconds since 1970.' } as const
 
 /** The OpenAPI 3.1 description of the REST interface, derived from the contracts. */
 export function openApi(registry: Registry): JsonSchema {
@@ -52,9 +58,24 @@ export function openApi(registry: Registry): JsonSchema {
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
       schemas,
+      parameters: {
+        ...sharedParameters(),
+        filter: filterParameter,
+        'Idempotency-Key': header('Idempotency-Key', 'The command id: same id, same answer.'),
+        'If-Match': header('If-Match', 'The entity tag of the resource, as a read gave it.'),
+      },
       responses: { Problem: { description: 'What is wrong (RFC 9457).', content: problemContent } },
     },
   }
+}
+
+const filterParameter = {
+  name: 'filter',
+  in: 'query',
+  style: 'form',
+  explode: true,
+  description: 'What must be equal: label.<name>=<value> and <field>=<value>.',
+  schema: { type: 'object', additionalProperties: string },
 }
 
 const problemContent = { [PROBLEM_TYPE]: { schema: reference('Problem') } }
@@ -67,25 +88,17 @@ function commandOperation(domain: string, name: string, command: Command): JsonS
     summary: command.doc,
     description: `Needs the permission ${command.permission} (${command.scope}).`,
     parameters: [
-      ...queryParameters(commandQuery),
-      header('Idempotency-Key', 'The command id: same id, same answer.'),
-      header('If-Match', 'The entity tag of the resource, as a read gave it.'),
+      ...queryParameters('command'),
+      { $ref: '#/components/parameters/Idempotency-Key' },
+      { $ref: '#/components/parameters/If-Match' },
     ],
     requestBody: { required: true, content: json(reference(`${id}Request`)) },
     responses: answers(
       json({
+        allOf: [reference('CommandOutcome')],
         type: 'object',
-        required: ['revision', 'history', 'duplicate', 'result'],
-        properties: {
-          revision: { ...integer, description: 'The log index of the decision.' },
-          history: string,
-          duplicate: { type: 'boolean', description: 'The answer of an earlier run of the same command id.' },
-          result: reference(`${id}Result`),
-          events: {
-            ...arrayOf(reference('Event')),
-            description: 'Dry runs alone: what would have happened.',
-          },
-        },
+        required: ['result'],
+        properties: { result: reference(`${id}Result`) },
       }),
     ),
   }
@@ -108,20 +121,13 @@ function readOperations(kind: Kind): Readonly<Record<string, JsonSchema>> {
       history: string,
     },
   })
-  const filters = {
-    name: 'filter',
-    in: 'query',
-    style: 'form',
-    explode: true,
-    description: 'What must be equal: label.<name>=<value> and <field>=<value>.',
-    schema: { type: 'object', additionalProperties: string },
-  }
+  const filter = { $ref: '#/components/parameters/filter' }
   const listOperation = (id: string, path: string): JsonSchema => ({
     get: {
       operationId: id,
       tags: [kind.contract.name],
       summary: doc,
-      parameters: [...pathParameters(path), ...queryParameters(listQuery), filters],
+      parameters: [...pathParameters(path), ...queryParameters('list'), filter],
       responses: answers(rows),
     },
   })
@@ -134,153 +140,9 @@ function readOperations(kind: Kind): Readonly<Record<string, JsonSchema>> {
         operationId: `${kind.id}.get`,
         tags: [kind.contract.name],
         summary: `One of the ${plural}, by its name.`,
-        parameters: [...pathParameters(single), ...queryParameters(readQuery)],
+        parameters: [...pathParameters(single), ...queryParameters('read')],
         responses: answers(json(reference(rowName(kind)))),
       },
     },
   }
-}
-
-const commonSchemas: Readonly<Record<string, JsonSchema>> = {
-  Problem: {
-    type: 'object',
-    required: ['type', 'title', 'status', 'detail', 'code', 'details'],
-    properties: {
-      type: { type: 'string', format: 'uri' },
-      title: string,
-      status: integer,
-      detail: string,
-      code: { type: 'string', enum: Object.keys(codes) },
-      details: object,
-    },
-  },
-  Event: {
-    type: 'object',
-    required: ['type', 'data'],
-    properties: { type: { ...string, description: 'domain.Event' }, data: object },
-  },
-  Actor: {
-    type: 'object',
-    required: ['principal', 'kind'],
-    properties: { principal: string, kind: { type: 'string', enum: ['user', 'service_account', 'process'] } },
-  },
-  LogEntry: {
-    type: 'object',
-    required: ['revision', 'time', 'command', 'actor', 'commandId', 'cause', 'request', 'events'],
-    properties: {
-      revision: integer,
-      time: milliseconds,
-      command: { ...string, description: 'domain.Command; empty where a history begins.' },
-      actor: reference('Actor'),
-      commandId: string,
-      cause: string,
-      request: object,
-      events: arrayOf(reference('Event')),
-    },
-  },
-  RowChange: {
-    type: 'object',
-    required: ['kind', 'uid', 'before', 'after'],
-    properties: { kind: string, uid: string, before: orNull(object), after: orNull(object) },
-  },
-  Status: messageSchema(StatusResponse, 'output'),
-}
-
-const fixedPaths: Readonly<Record<string, JsonSchema>> = {
-  '/api/v1/log': fixed('log', 'What happened, in order.', '/api/v1/log', logQuery, {
-    type: 'object',
-    required: ['entries', 'next'],
-    properties: { entries: arrayOf(reference('LogEntry')), next: integer },
-  }),
-  '/api/v1/why/{kind}/{name}': fixed(
-    'why',
-    'The entries that made a resource what it is.',
-    '/api/v1/why/:kind/:name',
-    whyQuery,
-    { type: 'object', required: ['entries'], properties: { entries: arrayOf(reference('LogEntry')) } },
-  ),
-  '/api/v1/diff': fixed('diff', 'What changed between two moments.', '/api/v1/diff', diffQuery, {
-    type: 'object',
-    required: ['from', 'to', 'changes', 'truncated'],
-    properties: {
-      from: integer,
-      to: integer,
-      changes: arrayOf(reference('RowChange')),
-      truncated: { type: 'boolean' },
-    },
-  }),
-  '/api/v1/status': fixed(
-    'status',
-    'Members, leader, revision, the lag of each projection, hosts.',
-    '/api/v1/status',
-    {},
-    reference('Status'),
-  ),
-  '/healthz': {
-    get: {
-      operationId: 'healthz',
-      summary: 'Whether this member serves.',
-      security: [],
-      responses: { '200': { description: 'It does.', content: json(object) } },
-    },
-  },
-}
-
-function fixed(id: string, summary: string, path: string, query: QuerySpec, answer: JsonSchema): JsonSchema {
-  return {
-    get: {
-      operationId: id,
-      summary,
-      parameters: [...pathParameters(path), ...queryParameters(query)],
-      responses: answers(json(answer)),
-    },
-  }
-}
-
-function answers(content: JsonSchema): JsonSchema {
-  return {
-    '200': { description: 'The answer.', content },
-    default: { $ref: '#/components/responses/Problem' },
-  }
-}
-
-function queryParameters(spec: QuerySpec): readonly JsonSchema[] {
-  return Object.entries(spec).map(([name, schema]) => {
-    const { description, ...rest } = jsonSchema(schema, 'output')
-    return { name, in: 'query', ...(description === undefined ? {} : { description }), schema: rest }
-  })
-}
-
-function pathParameters(path: string): readonly JsonSchema[] {
-  return [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({
-    name,
-    in: 'path',
-    required: true,
-    schema: string,
-  }))
-}
-
-/** `/a/:b` as OpenAPI writes it: `/a/{b}`. */
-function template(path: string): string {
-  return path.replaceAll(/:(\w+)/g, '{$1}')
-}
-
-function header(name: string, description: string): JsonSchema {
-  return { name, in: 'header', description, schema: string }
-}
-
-function json(schema: JsonSchema): JsonSchema {
-  return { 'application/json': { schema } }
-}
-
-function reference(name: string): JsonSchema {
-  return { $ref: `#/components/schemas/${name}` }
-}
-
-function arrayOf(items: JsonSchema): JsonSchema {
-  return { type: 'array', items }
-}
-
-function orNull(schema: JsonSchema): JsonSchema {
-  return { anyOf: [schema, { type: 'null' }] }
 }
