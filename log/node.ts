@@ -233,6 +233,7 @@ class LogNode implements Log {
       this.#raft.tick()
       this.#reads.expire(performance.now())
       this.#process()
+      this.#delivered()
     })
   }
 

@@ -22,6 +22,9 @@ import { chainfireHandlers, chainfireService } from './public.ts'
 import { SendQueue } from './send-queue.ts'
 import type { TransportPorts } from './transport.ts'
 
+/** How long callers may take to hang up. */
+const shutdownMillisecondsMax = 250
+
 type AppendCall = ServerDuplexStream<AppendRequest, AppendResponse>
 
 interface AppendStream {
@@ -83,8 +86,21 @@ export class Incoming {
     }
   }
 
-  close(): void {
+  /** Ends every call first: a session that is just destroyed is noticed by the peer's keepalive, seconds later. */
+  async close(): Promise<void> {
+    if (this.#closed) return
     this.#closed = true
+    const stopping = { code: status.UNAVAILABLE, details: 'the member is stopping' }
+    for (const { call } of this.#streams.values()) call.emit('error', stopping)
+    for (const pending of this.#votes.values()) {
+      for (const { answer } of pending) answer(stopping)
+      pending.clear()
+    }
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const forced = setTimeout(resolve, shutdownMillisecondsMax)
+    this.#server.tryShutdown(() => resolve())
+    await promise
+    clearTimeout(forced)
     this.#server.forceShutdown()
   }
 

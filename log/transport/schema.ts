@@ -27,7 +27,10 @@ export function toNumber(value: Uint64): number {
 export function codecOf<T extends object>(name: string): Codec<T> {
   const type = root.lookupType(`${packageName}.${name}`)
   return {
-    encode: (value) => Buffer.from(type.encode(value).finish()),
+    encode: (value) => {
+      const { buffer, byteOffset, byteLength } = type.encode(value).finish()
+      return Buffer.from(buffer, byteOffset, byteLength)
+    },
     decode: (bytes) => type.decode(bytes) as unknown as T,
   }
 }

@@ -34,7 +34,7 @@ export async function startTransport(
     send: (message) => route(message, incoming, outgoing),
     close: async () => {
       for (const peer of outgoing.values()) peer.close()
-      incoming.close()
+      await incoming.close()
     },
   }
 }

@@ -1,0 +1,117 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ClassicLevel } from 'classic-level'
+import { afterEach, beforeEach, expect } from 'vitest'
+import type { Entry, HardState } from '../raft/types.ts'
+import { StorageError, type StorageReason } from './errors.ts'
+import { LogStore } from './store.ts'
+
+export const identity = { clusterId: 'test-cluster', memberId: 1 }
+export const blockEntries = 8
+
+/** A temporary directory for each test, and the stores opened in it. */
+export class TestStorage {
+  base = ''
+  readonly failures: StorageError[] = []
+  readonly #opened: LogStore[] = []
+
+  /** To be called once in a test file. */
+  static use(): TestStorage {
+    const storage = new TestStorage()
+    beforeEach(async () => {
+      storage.base = await mkdtemp(join(tmpdir(), 'chainfire-storage-'))
+      storage.failures.length = 0
+    })
+    afterEach(async () => {
+      for (const store of storage.#opened.splice(0)) await store.close()
+      await rm(storage.base, { recursive: true, force: true })
+    })
+    return storage
+  }
+
+  get directory(): string {
+    return join(this.base, 'data')
+  }
+
+  async open(at: string = this.directory): Promise<LogStore> {
+    const store = await LogStore.open(at, identity, (error) => this.failures.push(error), blockEntries)
+    this.#opened.push(store)
+    return store
+  }
+
+  /** A log of 20 entries in terms 1 and 2, closed; two blocks of it are sealed when `sealed`. */
+  async prepare(sealed: boolean, at: string = this.directory): Promise<Entry[]> {
+    const store = await this.open(at)
+    const entries = [...range(1, 12), ...range(13, 20, 2)]
+    await append(store, entries.slice(0, 12), { term: 1, vote: 1 })
+    await append(store, entries.slice(12), { term: 2, vote: 3 })
+    if (sealed) store.committed(20)
+    await store.settled()
+    await store.close()
+    return entries
+  }
+
+  /** The message of the refusal to open. */
+  async refused(reason: StorageReason, at: string = this.directory): Promise<string> {
+    const outcome = await this.open(at).catch((error: unknown) => error)
+    expect(outcome).toBeInstanceOf(StorageError)
+    if (!(outcome instanceof StorageError)) return ''
+    expect(outcome).toMatchObject({ code: 'STORAGE', reason })
+    return outcome.message
+  }
+}
+
+export function entry(index: number, term = 1, text = `payload ${index}`): Entry {
+  return { index, term, kind: 'data', payload: Buffer.from(text) }
+}
+
+export function range(from: number, to: number, term = 1): Entry[] {
+  return Array.from({ length: to - from + 1 }, (_, position) => entry(from + position, term))
+}
+
+/** Resolves once the change is done. */
+export async function append(
+  store: LogStore,
+  entries: readonly Entry[],
+  hardState: HardState | null = null,
+  truncateFrom = 0,
+): Promise<void> {
+  await new Promise<void>((done) => store.append({ hardState, truncateFrom, entries }, done))
+}
+
+export function texts(entries: readonly Entry[]): string[] {
+  return entries.map(({ index, term, payload }) => `${index}/${term} ${Buffer.from(payload).toString()}`)
+}
+
+/** All that a store shows, read in small pieces. */
+export function contents(store: LogStore): string[] {
+  const found: string[] = []
+  for (let next = 1; next <= store.lastIndex(); ) {
+    const entries = store.entries(next, store.lastIndex(), 64)
+    found.push(...texts(entries))
+    next += entries.length
+  }
+  return found
+}
+
+/** The key of an entry in the tail database. */
+export function keyOf(index: number): Buffer {
+  const key = Buffer.alloc(9)
+  key.write('e', 'latin1')
+  key.writeUInt32BE(index, 5)
+  return key
+}
+
+/** Reaches into the tail database of a closed directory. */
+export async function withDatabase(
+  at: string,
+  action: (database: ClassicLevel<Buffer, Buffer>) => Promise<void>,
+): Promise<void> {
+  const database = new ClassicLevel<Buffer, Buffer>(join(at, 'log'), {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+  })
+  await database.open()
+  await action(database).finally(() => database.close())
+}
