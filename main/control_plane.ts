@@ -1,0 +1,333 @@
+import { authenticate, withTokenValue } from '../domains/iam/token.ts'
+import type { Actor } from '../domains/kernel/domain.ts'
+import type { Platform } from '../domains/kernel/platform.ts'
+import { decodeRecord } from '../domains/kernel/record.ts'
+import type { Kind, Registry } from '../domains/kernel/registry.ts'
+import { Rejection, reject } from '../domains/kernel/rejection.ts'
+import { newCommandId } from '../domains/kernel/uuid.ts'
+import vm from '../domains/vm/contract.ts'
+import type {
+  Beat,
+  ClusterStatus,
+  CommandReply,
+  CommandRequest,
+  ControlPlane,
+  DiffReply,
+  FeedBatch,
+  FeedChange,
+  FeedRequest,
+  LogEntryView,
+  LogPage,
+  ReadReply,
+  ReadRequest,
+} from '../edges/control_plane.ts'
+import type { Log } from '../log/log.ts'
+import type { EntrySummary } from '../projections/kernel/past.ts'
+import type { Runner } from '../projections/kernel/runner.ts'
+import { concernedBy, whenRealized } from './realized.ts'
+import { readPermission, visible } from './visibility.ts'
+
+const TIMEOUT_MS = 30_000
+const ENTRIES_MAX = 1000
+const LOG_BYTES = 8 << 20
+
+/** What the edges stand on: commands go to the platform, reads to the projections, each after its authorization. */
+export class LocalControlPlane implements ControlPlane {
+  readonly registry: Registry
+  readonly #log: Log
+  readonly #platform: Platform
+  readonly #runner: Runner
+  readonly #masterKey: Uint8Array
+
+  constructor(log: Log, platform: Platform, runner: Runner, masterKey: Uint8Array) {
+    this.registry = platform.engine.registry
+    this.#log = log
+    this.#platform = platform
+    this.#runner = runner
+    this.#masterKey = masterKey
+  }
+
+  authenticate(token: string | undefined): Actor {
+    if (token === undefined || token === '') {
+      return reject('UNAUTHENTICATED', 'no token was given: send "authorization: Bearer <token>"')
+    }
+    const verdict = authenticate(this.#platform.engine.state, this.#masterKey, token, Date.now())
+    return 'actor' in verdict ? verdict.actor : reject('UNAUTHENTICATED', verdict.message)
+  }
+
+  async submit(request: CommandRequest): Promise<CommandReply> {
+    const { type, data, actor, ifRevision, dryRun, cause, wait = 'committed' } = request
+    const started = performance.now()
+    const timeout = request.timeoutMilliseconds ?? TIMEOUT_MS
+    const left = (): number => Math.max(1, timeout - (performance.now() - started))
+    const commandId = request.commandId ?? newCommandId()
+    const { record, ...reply } = await this.#platform.submit({
+      type,
+      data,
+      actor,
+      commandId,
+      ifRevision,
+      dryRun,
+      cause,
+    })
+    if (dryRun === true) return { ...reply, events: record?.events ?? [] }
+    if (wait !== 'committed') await this.#runner.whenProjected(reply.revision, left())
+    if (wait === 'realized') {
+      const decision = record ?? (await this.#decision(reply.revision))
+      await whenRealized(this.#platform, concernedBy(decision, this.#platform), reply.revision, left())
+    }
+    return { ...reply, result: withTokenValue(this.#masterKey, type, reply.result) }
+  }
+
+  async #decision(revision: number) {
+    const [entry] = await this.#log.read(revision, revision, LOG_BYTES)
+    const record = entry === undefined ? undefined : decodeRecord(entry.payload)
+    return record?.kind === 'decision' ? record : reject('INTERNAL', `revision ${revision} is no decision`)
+  }
+
+  async read(actor: Actor, request: ReadRequest): Promise<ReadReply> {
+    const kind = this.#kind(request.kind)
+    await this.#fresh(request)
+    const allowed = visible(this.#platform.engine, actor, kind, request.project)
+    const { minRevision: _, consistency: __, ...query } = request
+    const answer = await this.#runner.call('read', { ...query, visible: allowed, now: Date.now() })
+    if (request.name !== undefined && answer.rows.length === 0 && request.pageToken === undefined) {
+      const where = request.project === undefined ? '' : ` in project ${request.project}`
+      const when = request.at === undefined ? '' : ` as of ${request.at} (revision ${answer.revision})`
+      reject('NOT_FOUND', `${kind.id} ${request.name} does not exist${where}${when}`, {
+        kind: kind.id,
+        name: request.name,
+      })
+    }
+    return answer
+  }
+
+  /** Waits until reads show what they must: everything committed before the call, or a revision the client has seen. */
+  async #fresh({ consistency, minRevision, at, pageToken }: ReadRequest): Promise<void> {
+    if (minRevision !== undefined) await this.#runner.whenProjected(minRevision, TIMEOUT_MS)
+    const pinned = (at !== undefined && at !== '') || (pageToken !== undefined && pageToken !== '')
+    if (consistency === 'stale' || minRevision !== undefined || pinned) return
+    await this.#runner.whenProjected(await this.#platform.barrier(), TIMEOUT_MS)
+  }
+
+  async log(
+    actor: Actor,
+    { from, limit, type }: { from: number; limit: number; type?: string | undefined },
+  ): Promise<LogPage> {
+    this.#platform.engine.authorize(actor, 'cluster.log.get', 'system', '')
+    const count = Math.min(Math.max(limit, 1), ENTRIES_MAX)
+    const views: LogEntryView[] = []
+    let next = from
+    const end = this.#platform.applied.revision
+    while (next <= end && views.length < count) {
+      const entries = await this.#log.read(next, end, LOG_BYTES)
+      for (const entry of entries) {
+        if (views.length >= count) break
+        next = entry.index + 1
+        const view = entry.kind === 'noop' ? undefined : this.#view(entry.index, entry.payload)
+        if (view !== undefined && matches(view, type)) views.push(view)
+      }
+    }
+    return { entries: views, next }
+  }
+
+  #view(revision: number, payload: Uint8Array): LogEntryView {
+    const record = decodeRecord(payload)
+    if (record.kind === 'history') {
+      const { time, history, parent, parentRevision } = record
+      const actor = { principal: 'process:kernel', kind: 'process' } as const
+      return {
+        revision,
+        time,
+        command: '',
+        actor,
+        commandId: '',
+        cause: '',
+        request: { history, parent, parentRevision },
+        events: [],
+      }
+    }
+    const { time, command, commandId, cause, request, events } = record
+    return {
+      revision,
+      time,
+      command,
+      actor: { principal: record.actor, kind: record.actorKind },
+      commandId,
+      cause,
+      request,
+      events,
+    }
+  }
+
+  async waitForRevision(revision: number, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.#platform.applied.revision < revision) {
+      await this.#platform.whenApplied(revision, 1000).catch(() => undefined)
+    }
+  }
+
+  async why(
+    actor: Actor,
+    kindName: string,
+    name: string,
+    project?: string,
+  ): Promise<readonly LogEntryView[]> {
+    const kind = this.#kind(kindName)
+    if (kind.resource.scope === 'project' && project === undefined) {
+      reject('INVALID_ARGUMENT', `${kind.id} lives in projects: name one`, { field: 'project' })
+    }
+    const scope = kind.resource.scope === 'project' ? 'project' : 'system'
+    this.#platform.engine.authorize(actor, readPermission(kind), scope, project ?? '')
+    await this.#runner.whenProjected(this.#platform.applied.revision, TIMEOUT_MS)
+    const found = await this.#runner.call('why', { kind: kind.id, project: project ?? '', name })
+    return Promise.all(found.map((entry) => this.#entry(entry)))
+  }
+
+  async #entry({ revision }: EntrySummary): Promise<LogEntryView> {
+    const [entry] = await this.#log.read(revision, revision, 1)
+    return entry === undefined
+      ? reject('INTERNAL', `revision ${revision} is not in the log`)
+      : this.#view(revision, entry.payload)
+  }
+
+  async diff(actor: Actor, from: string, to: string): Promise<DiffReply> {
+    const kinds = [...this.registry.kinds.values()].filter((kind) => {
+      try {
+        this.#platform.engine.authorize(actor, readPermission(kind), 'system', '')
+        return true
+      } catch {
+        return false
+      }
+    })
+    if (kinds.length === 0)
+      reject(
+        'PERMISSION_DENIED',
+        'a difference of the cloud shows what is in every project: it takes a permission for the system',
+        {},
+      )
+    await this.#runner.whenProjected(this.#platform.applied.revision, TIMEOUT_MS)
+    const answer = await this.#runner.call('diff', {
+      kinds: kinds.map(({ id }) => id),
+      from,
+      to,
+      now: Date.now(),
+    })
+    return { from: answer.from, to: answer.to, changes: answer.differences, truncated: answer.truncated }
+  }
+
+  async status(actor: Actor): Promise<ClusterStatus> {
+    this.#platform.engine.authorize(actor, 'cluster.status.get', 'system', '')
+    const { memberId, leader, term, commitIndex, members } = this.#log.status()
+    const nameOf = (id: number): string => members.find((member) => member.id === id)?.name ?? ''
+    const revision = this.#runner.revision
+    const names = ['tables', 'zones', 'balancers', 'hosts']
+    const lag = Math.max(0, commitIndex - revision)
+    const hosts = [...this.#platform.engine.state.resource(vm, 'host').values()].map(({ uid, name }) => {
+      const beat = this.#platform.heartbeats.of(`host/${uid}`)
+      return { name, realizedRevision: beat?.realizedRevision ?? 0, lastHeartbeat: beat?.at ?? 0 }
+    })
+    return {
+      member: nameOf(memberId),
+      leader: nameOf(leader),
+      term,
+      revision: commitIndex,
+      history: this.#platform.history,
+      members: members.map(({ id, name, clientAddress }) => ({
+        id: name,
+        address: clientAddress,
+        leader: id === leader,
+      })),
+      projections: names.map((name) => ({ name, revision, lag })),
+      hosts,
+    }
+  }
+
+  async *feed(actor: Actor, request: FeedRequest, signal: AbortSignal): AsyncGenerator<FeedBatch> {
+    const permission = followPermissions[request.projection]
+    if (permission === undefined) {
+      return reject(
+        'NOT_FOUND',
+        `there is no feed ${request.projection}: follow ${Object.keys(followPermissions).join(', ')}`,
+        {
+          projection: request.projection,
+        },
+      )
+    }
+    this.#authorizeRealizer(actor, permission, request.projection === 'hosts' ? request.slice : '')
+    let parts: FeedChange[] = []
+    let snapshot = false
+    for await (const { reset, more, changes, history, revision } of this.#runner.feed(request, signal)) {
+      snapshot ||= reset
+      for (const { key, data } of changes)
+        parts.push({ key, row: data === null ? null : (JSON.parse(data) as Record<string, unknown>) })
+      if (more) continue
+      yield { history, revision, snapshot, changes: parts }
+      parts = []
+      snapshot = false
+    }
+  }
+
+  heartbeat(actor: Actor, { realizer, realizedRevision, history }: Beat): void {
+    const [kind = '', uid = ''] = realizer.split('/', 2)
+    const permission = heartbeatPermissions[kind]
+    if (permission === undefined) {
+      return reject(
+        'INVALID_ARGUMENT',
+        `${realizer} is no realizer: it must be host/<uid>, dns/<node> or balancer/<node>`,
+        { field: 'realizer' },
+      )
+    }
+    this.#authorizeRealizer(actor, permission, kind === 'host' ? uid : '')
+    if (!this.#platform.heartbeats.record({ realizer, realizedRevision, history }))
+      throw new Rejection('OVERLOADED', 'too many realizers send heartbeats')
+  }
+
+  /** A host speaks for itself alone: its own account's word counts, and an operator's who may do everything with hosts. */
+  #authorizeRealizer(actor: Actor, permission: string, host: string): void {
+    this.#platform.engine.authorize(actor, permission, 'system', '')
+    if (host === '') return
+    const row = this.#platform.engine.state.resource(vm, 'host').get(host)
+    if (row === undefined) return reject('NOT_FOUND', `host ${host} is not registered`, { host })
+    if (row.serviceAccount !== actor.principal)
+      this.#platform.engine.authorize(actor, 'vm.hosts.set-policy', 'system', '')
+  }
+
+  leaderAddress(): string | undefined {
+    if (this.#platform.leading) return undefined
+    const { leader, members, memberId } = this.#log.status()
+    return leader === memberId ? '' : (members.find(({ id }) => id === leader)?.clientAddress ?? '')
+  }
+
+  #kind(name: string): Kind {
+    const kind = this.registry.kinds.get(name)
+    return (
+      kind ??
+      reject(
+        'NOT_FOUND',
+        `there is no kind ${name}; there are ${[...this.registry.kinds.keys()].join(', ')}`,
+        { kind: name },
+      )
+    )
+  }
+}
+
+const followPermissions: Readonly<Record<string, string>> = {
+  zones: 'dns.zones.feed',
+  balancers: 'lb.load-balancers.feed',
+  hosts: 'vm.hosts.feed',
+}
+
+const heartbeatPermissions: Readonly<Record<string, string>> = {
+  dns: 'dns.zones.heartbeat',
+  balancer: 'lb.load-balancers.heartbeat',
+  host: 'vm.hosts.heartbeat',
+}
+
+function matches(view: LogEntryView, type: string | undefined): boolean {
+  return (
+    type === undefined ||
+    type === '' ||
+    view.command === type ||
+    view.events.some((event) => event.type === type)
+  )
+}

@@ -1,0 +1,133 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Rejection } from '../../domains/kernel/rejection.ts'
+import { newCommandId } from '../../domains/kernel/uuid.ts'
+import { loadDomains } from '../../domains/load.ts'
+import type { CommandReply, FeedBatch } from '../../edges/control_plane.ts'
+import { Api } from '../../edges/grpc/api.ts'
+import { ApiClient } from '../../edges/grpc/client.ts'
+import { followFeed } from '../../edges/grpc/follow_feed.ts'
+
+const HEARTBEAT_MS = 1000
+const RETRY_MS = 500
+const ATTEMPTS_MAX = 240
+
+export interface DaemonOptions {
+  /** `host:port` of any member. */
+  readonly join: string
+  readonly token: string
+  readonly name: string
+  readonly log: (line: string) => void
+}
+
+/** What every daemon does with the control plane: follows a feed, says how far it is, and runs commands until they are accepted or refused. */
+export class Connection {
+  readonly #client: ApiClient
+  readonly #log: (line: string) => void
+  readonly #stopped = new AbortController()
+  readonly #running: Promise<void>[] = []
+  #beat: (() => void) | undefined
+
+  static async open({ join, token, log }: DaemonOptions): Promise<Connection> {
+    return new Connection(new ApiClient(new Api(await loadDomains()), join, token), log)
+  }
+
+  private constructor(client: ApiClient, log: (line: string) => void) {
+    this.#client = client
+    this.#log = log
+  }
+
+  /** Runs a command; retries with the same command id while its outcome is unknown or nobody answers. Throws Rejection when it is refused. */
+  async command(type: string, data: object): Promise<CommandReply> {
+    const commandId = newCommandId()
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#client.command({ type, data, commandId })
+      } catch (error) {
+        if (!(error instanceof Rejection) || !retriable.has(error.code) || attempt >= ATTEMPTS_MAX)
+          throw error
+        await sleep(RETRY_MS, undefined, { signal: this.#stopped.signal })
+      }
+    }
+  }
+
+  /** Follows a feed from a snapshot on, until the connection is closed. Calls back once a batch, in order. */
+  follow(
+    projection: string,
+    slice: string,
+    take: (batch: FeedBatch) => void | Promise<void>,
+    fatal: (error: Error) => void,
+  ): void {
+    const subscription = {
+      projection,
+      slice,
+      fromRevision: 0,
+      history: '',
+      onInterruption: (why: Rejection) => this.#log(`the feed was interrupted: ${why.message}`),
+    }
+    const run = async (): Promise<void> => {
+      for await (const batch of followFeed(this.#client, subscription, this.#stopped.signal))
+        await take(batch)
+    }
+    this.#running.push(
+      run().catch((error: unknown) => fatal(error instanceof Error ? error : new Error(String(error)))),
+    )
+  }
+
+  /** Sends heartbeats until the connection is closed, also at once when `beatNow` is called. */
+  heartbeat(
+    realizer: string,
+    position: () => { readonly realizedRevision: number; readonly history: string },
+  ): void {
+    const run = async (): Promise<void> => {
+      let failing = false
+      while (!this.#stopped.signal.aborted) {
+        const next = this.#nextBeat()
+        try {
+          await this.#client.heartbeat(
+            { realizer, ...position(), incarnations: [] },
+            { signal: this.#stopped.signal },
+          )
+          failing = false
+        } catch (error) {
+          if (!failing && !this.#stopped.signal.aborted)
+            this.#log(`heartbeats do not get through: ${(error as Error).message}`)
+          failing = true
+        }
+        await next
+      }
+    }
+    this.#running.push(run())
+  }
+
+  /** The position has moved: the leader should know now. */
+  beatNow(): void {
+    this.#beat?.()
+  }
+
+  #nextBeat(): Promise<void> {
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        clearTimeout(timer)
+        this.#stopped.signal.removeEventListener('abort', finish)
+        resolve()
+      }
+      const timer = setTimeout(finish, HEARTBEAT_MS)
+      this.#stopped.signal.addEventListener('abort', finish, { once: true })
+      this.#beat = finish
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#stopped.abort()
+    await Promise.all(this.#running)
+    this.#client.close()
+  }
+}
+
+const retriable: ReadonlySet<string> = new Set([
+  'OUTCOME_UNKNOWN',
+  'UNAVAILABLE',
+  'NOT_LEADER',
+  'TIMEOUT',
+  'OVERLOADED',
+])

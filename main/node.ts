@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { Platform } from '../domains/kernel/platform.ts'
+import type { Registry } from '../domains/kernel/registry.ts'
+import { Api } from '../edges/grpc/api.ts'
+import { Forwarder } from '../edges/grpc/forward.ts'
+import { type GrpcServer, startGrpcServer } from '../edges/grpc/server.ts'
+import type { ForwardCommand } from '../edges/rest/commands.ts'
+import { type RestServer, startRestServer } from '../edges/rest/server.ts'
+import type { Log, MemberStatus } from '../log/log.ts'
+import { openLog } from '../log/node.ts'
+import { Runner } from '../projections/kernel/runner.ts'
+import { listenOf, type NodeConfig, splitAddress } from './config.ts'
+import { LocalControlPlane } from './control_plane.ts'
+import { newSecret, readMasterKey, readOrCreate } from './secrets.ts'
+
+const STOP_GRACE_MS = 2000
+
+export interface MemberOptions {
+  readonly directory: string
+  readonly config: NodeConfig
+  readonly registry: Registry
+  /** The member cannot go on: the process should say so and exit. */
+  readonly onFatal: (error: Error) => void
+  readonly warn: (message: string) => void
+}
+
+/** A member of the control plane: the log, the platform, the projections and the edges in one process. */
+export interface MemberNode {
+  readonly log: Log
+  readonly platform: Platform
+  readonly runner: Runner
+  readonly masterKey: Uint8Array
+  /** host:port. */
+  readonly grpcAddress: string
+  readonly restAddress: string
+  /** What was found damaged at the start and made anew from the log. */
+  readonly repairs: readonly string[]
+  close(): Promise<void>
+}
+
+/** Starts a member. Throws when its directory is damaged, another process has it, or an address is taken. */
+export async function startMember(options: MemberOptions): Promise<MemberNode> {
+  const { directory, config, registry, onFatal, warn } = options
+  const listen = listenOf(config)
+  const masterKey = await readMasterKey(
+    config.cluster?.masterKeyFile ?? join(directory, 'master.key'),
+    config.cluster === undefined,
+  )
+  const log = await openLog({
+    ...(await membership(directory, config, listen)),
+    directory: join(directory, 'chainfire'),
+    ...(config.electionTimeoutMilliseconds === undefined
+      ? {}
+      : { electionTimeoutMilliseconds: config.electionTimeoutMilliseconds }),
+    failed: onFatal,
+    warn,
+  })
+  const closing: (() => Promise<void>)[] = [() => log.close()]
+  const close = async (): Promise<void> => {
+    for (const step of closing.splice(0).reverse()) await step()
+  }
+  try {
+    const platform = await Platform.open({ log, registry, directory: join(directory, 'rows'), onFatal })
+    closing.push(() => platform.close())
+    const runner = await Runner.open({
+      log,
+      directory: join(directory, 'projections'),
+      worker: new URL('./projection_worker.ts', import.meta.url),
+      onFatal,
+    })
+    closing.push(() => runner.close())
+    const control = new LocalControlPlane(log, platform, runner, masterKey)
+    const api = new Api(registry)
+    const forwarder = new Forwarder(api)
+    closing.push(async () => forwarder.close())
+    const onFault = (error: unknown, where: string): void =>
+      warn(`${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+    const grpc: GrpcServer = await startGrpcServer({ control, api, forwarder, address: listen.grpc, onFault })
+    closing.push(() => grpc.close(STOP_GRACE_MS))
+    const forward: ForwardCommand = (leader, request, token) => forwarder.submit(leader, request, token)
+    const rest: RestServer = await startRestServer({
+      control,
+      forward,
+      ...splitAddress(listen.rest),
+      onFault,
+    })
+    closing.push(() => rest.close(STOP_GRACE_MS))
+    return {
+      log,
+      platform,
+      runner,
+      masterKey,
+      grpcAddress: `${splitAddress(listen.grpc).host}:${grpc.port}`,
+      restAddress: `${splitAddress(listen.rest).host}:${rest.port}`,
+      repairs: [platform.repaired, runner.repaired].filter((repair) => repair !== undefined),
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function membership(
+  directory: string,
+  config: NodeConfig,
+  listen: { readonly grpc: string; readonly peer: string },
+) {
+  const peer = splitAddress(listen.peer)
+  if (config.cluster === undefined) {
+    const clusterId = await readOrCreate(join(directory, 'cluster.id'), randomUUID)
+    const clusterSecret = await readOrCreate(join(directory, 'cluster.secret'), newSecret)
+    const member: MemberStatus = {
+      id: 1,
+      name: config.name ?? 'one',
+      peerAddress: listen.peer,
+      clientAddress: listen.grpc,
+    }
+    return { clusterId, clusterSecret, memberId: 1, members: [member], listen: peer }
+  }
+  const { id, secretFile, member, members } = config.cluster
+  const clusterSecret = await readOrCreate(secretFile, newSecret)
+  return {
+    clusterId: id,
+    clusterSecret,
+    memberId: member,
+    members: members.map((each) => ({
+      id: each.id,
+      name: each.name,
+      peerAddress: each.peer,
+      clientAddress: each.client,
+    })),
+    listen: peer,
+  }
+}

@@ -1,0 +1,153 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { type Command, Option } from 'commander'
+import { loadDomains } from '../domains/load.ts'
+import type { ExtraCommand } from '../edges/cli/context.ts'
+import { ConfigError, machineName, type Role, readConfig, roles, splitAddress } from './config.ts'
+import { startBalancerDaemon } from './daemons/balancer.ts'
+import type { DaemonOptions } from './daemons/connection.ts'
+import { startDnsDaemon } from './daemons/dns.ts'
+import { startHostDaemon } from './daemons/host.ts'
+import { whenToldToEnd } from './supervisor.ts'
+import { up } from './up.ts'
+
+interface JoinFlags {
+  readonly join: string
+  readonly token?: string
+  readonly tokenFile?: string
+  readonly name?: string
+  readonly supervised?: boolean
+}
+
+/** Ends the process: it cannot go on, and says why. */
+function die(error: Error): never {
+  process.stderr.write(`error: ${error.message}\n`)
+  process.exit(1)
+}
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`)
+}
+
+/** `up`: a node, by default with everything on this machine. */
+export const upCommand: ExtraCommand = (program) => {
+  program
+    .command('up')
+    .summary('start a node; by default everything on this machine')
+    .description(
+      'Starts a node: a member of the control plane and, by default, a name server, a balancer and a host beside it, until it is told to end (SIGINT, SIGTERM). Instances go on running when it ends.',
+    )
+    .option('--data <dir>', 'where everything is kept', process.env['ULTRACLOUD_DATA'] ?? './work/data')
+    .option('--config <file>', 'configuration (JSON): name, roles, cluster, listen; see docs/operating.md')
+    .option('--roles <roles>', `what this node is, of ${roles.join(', ')} (comma-separated)`, parseRoles)
+    .action(
+      async ({
+        data,
+        config: file,
+        roles: wanted,
+      }: {
+        data: string
+        config?: string
+        roles?: readonly Role[]
+      }) => {
+        const config = file === undefined ? {} : await readConfig(file)
+        const node = await up({
+          directory: data,
+          config,
+          roles: wanted,
+          registry: await loadDomains(),
+          say,
+          onFatal: die,
+        })
+        const { facts } = node
+        say(`node ${facts.name} is up: ${facts.roles.join(', ')}`)
+        say(
+          `  gRPC ${facts.grpc}   REST http://${facts.rest}   ${facts.dns === undefined ? '' : `DNS ${facts.dns}`}`,
+        )
+        say(`  administrator's token: ${facts.tokenFile}`)
+        say(`ready ${JSON.stringify(facts)}`)
+        await whenToldToEnd(process.env['ULTRACLOUD_SUPERVISED'] === '1')
+        say('stopping')
+        await node.close()
+      },
+    )
+}
+
+function parseRoles(text: string): readonly Role[] {
+  const wanted = text.split(',').filter((role) => role !== '')
+  const unknown = wanted.find((role) => !roles.includes(role as Role))
+  if (unknown !== undefined || wanted.length === 0)
+    throw new ConfigError(`${unknown ?? text} is no role: give some of ${roles.join(', ')}`)
+  return wanted as Role[]
+}
+
+function joining(program: Command, name: string, summary: string): Command {
+  return program
+    .command(name)
+    .summary(summary)
+    .requiredOption('--join <host:port>', 'any member of the control plane')
+    .option('--token <token>', 'of a service account with the role for it')
+    .option('--token-file <file>', 'the same, in a file')
+    .option('--name <name>', 'of this node', machineName())
+    .addOption(new Option('--supervised', 'end when standard input does').hideHelp())
+}
+
+async function daemonOptions({ join, token, tokenFile, name }: JoinFlags): Promise<DaemonOptions> {
+  const found = token ?? (tokenFile === undefined ? undefined : (await readFile(tokenFile, 'utf8')).trim())
+  if (found === undefined) throw new ConfigError('a daemon needs a token: give --token or --token-file')
+  return { join, token: found, name: name ?? machineName(), log: (line) => process.stderr.write(`${line}\n`) }
+}
+
+async function untilToldToEnd(flags: JoinFlags, ready: string, close: () => Promise<void>): Promise<void> {
+  say(`ready ${ready}`)
+  await whenToldToEnd(flags.supervised === true)
+  await close()
+}
+
+/** `host`: a host daemon on its own. */
+export const hostCommand: ExtraCommand = (program) => {
+  joining(program, 'host', 'run a host daemon on its own')
+    .description(
+      'Makes this machine a host: registers it, and runs the instances placed on it. They go on running when the daemon ends.',
+    )
+    .option('--data <dir>', 'what the host remembers', './work/host')
+    .option(
+      '--images <dir>',
+      'where guest images are kept; hosts on one machine may share it',
+      process.env['ULTRACLOUD_IMAGES'],
+    )
+    .action(async (flags: JoinFlags & { readonly data: string; readonly images?: string }) => {
+      const options = {
+        ...(await daemonOptions(flags)),
+        directory: resolve(flags.data),
+        imageDirectory: flags.images === undefined ? undefined : resolve(flags.images),
+        address: '',
+      }
+      const daemon = await startHostDaemon(options, die)
+      await untilToldToEnd(flags, daemon.uid, daemon.close)
+    })
+}
+
+/** `name-server`: an authoritative DNS server on its own. */
+export const nameServerCommand: ExtraCommand = (program) => {
+  joining(program, 'name-server', 'run an authoritative DNS server on its own')
+    .description('Answers DNS for every zone of the cloud, over UDP and TCP.')
+    .option('--listen <host:port>', 'where to answer; port 0 takes a free one', '127.0.0.1:7453')
+    .action(async (flags: JoinFlags & { readonly listen: string }) => {
+      const daemon = await startDnsDaemon(
+        { ...(await daemonOptions(flags)), listen: splitAddress(flags.listen) },
+        die,
+      )
+      await untilToldToEnd(flags, daemon.address, daemon.close)
+    })
+}
+
+/** `balancer`: a balancer on its own. */
+export const balancerCommand: ExtraCommand = (program) => {
+  joining(program, 'balancer', 'run a balancer on its own')
+    .description('Listens on the addresses of the load balancers, and reports how their members are.')
+    .action(async (flags: JoinFlags) => {
+      const daemon = await startBalancerDaemon(await daemonOptions(flags), die)
+      await untilToldToEnd(flags, flags.name ?? '', daemon.close)
+    })
+}

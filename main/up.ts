@@ -1,0 +1,115 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import type { Registry } from '../domains/kernel/registry.ts'
+import { Api } from '../edges/grpc/api.ts'
+import { ApiClient } from '../edges/grpc/client.ts'
+import { daemonToken } from './accounts.ts'
+import { bootstrap } from './bootstrap.ts'
+import { roles as allRoles, listenOf, machineName, type NodeConfig, type Role } from './config.ts'
+import { type MemberNode, startMember } from './node.ts'
+import { readOrCreate } from './secrets.ts'
+import { Supervised } from './supervisor.ts'
+
+const STOP_GRACE_MS = 10_000
+
+export interface UpOptions {
+  readonly directory: string
+  readonly config: NodeConfig
+  readonly roles: readonly Role[] | undefined
+  readonly registry: Registry
+  readonly say: (line: string) => void
+  readonly onFatal: (error: Error) => void
+}
+
+/** What a running node tells of itself; also in `node.json` of its data directory. */
+export interface NodeFacts {
+  readonly name: string
+  readonly roles: readonly Role[]
+  readonly grpc: string
+  readonly rest: string
+  /** Absent without the role `dns`. */
+  readonly dns?: string
+  readonly tokenFile: string
+  readonly pid: number
+}
+
+export interface RunningNode {
+  readonly facts: NodeFacts
+  readonly member: MemberNode
+  close(): Promise<void>
+}
+
+/** Starts a node: the member in this process, and the daemons of its other roles in processes of their own that follow it over gRPC. */
+export async function up(options: UpOptions): Promise<RunningNode> {
+  const { config, registry, say, onFatal } = options
+  const directory = resolve(options.directory)
+  const name =
+    config.name ??
+    config.cluster?.members.find(({ id }) => id === config.cluster?.member)?.name ??
+    machineName()
+  const roles = options.roles ?? config.roles ?? allRoles
+  if (!roles.includes('member'))
+    throw new RangeError(
+      'a node without the role member is a daemon: start it with host, dns or balancer and --join',
+    )
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const member = await startMember({ directory, config, registry, onFatal, warn: say })
+  const daemons: Supervised[] = []
+  const close = async (): Promise<void> => {
+    await Promise.all(daemons.map((daemon) => daemon.stop(STOP_GRACE_MS)))
+    await member.close()
+  }
+  try {
+    for (const repair of member.repairs) say(`damaged rows were made anew from the log: ${repair}`)
+    const tokenFile = join(directory, 'admin.token')
+    const made = await bootstrap(member, tokenFile)
+    if (made) say(`an administrator was made; its token is in ${tokenFile} (only you can read it)`)
+    const token = await readOrCreate(tokenFile, () => {
+      throw new Error(`${tokenFile} is missing, and no token of an administrator is left to make it from`)
+    })
+    const client = new ApiClient(new Api(registry), member.grpcAddress, token)
+    const start = async (role: 'host' | 'dns' | 'balancer', more: readonly string[]): Promise<string> => {
+      const file = await daemonToken(client, role, name, directory)
+      const command = role === 'dns' ? 'name-server' : role
+      const program = new URL('./ultracloud.ts', import.meta.url).pathname
+      const daemon = new Supervised({
+        name: role,
+        arguments: [
+          program,
+          command,
+          '--join',
+          member.grpcAddress,
+          '--token-file',
+          file,
+          '--name',
+          name,
+          '--supervised',
+          ...more,
+        ],
+        log: say,
+      })
+      daemons.push(daemon)
+      return daemon.ready
+    }
+    const readiness = await Promise.all([
+      roles.includes('dns') ? start('dns', ['--listen', listenOf(config).dns]) : undefined,
+      roles.includes('balancer') ? start('balancer', []) : undefined,
+      roles.includes('host') ? start('host', ['--data', join(directory, 'host')]) : undefined,
+    ])
+    client.close()
+    const facts: NodeFacts = {
+      name,
+      roles,
+      grpc: member.grpcAddress,
+      rest: member.restAddress,
+      ...(readiness[0] === undefined ? {} : { dns: readiness[0] }),
+      tokenFile,
+      pid: process.pid,
+    }
+    await writeFile(join(directory, 'node.json'), `${JSON.stringify(facts, null, 2)}\n`, { mode: 0o600 })
+    return { facts, member, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
