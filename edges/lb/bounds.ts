@@ -27,7 +27,10 @@ export interface Bounds {
   readonly headerBytesMax: number
   readonly headerFieldsMax: number
   readonly requestBodyBytesMax: number
-  /** Pipelined requests of one connection that wait for the response before theirs. */
+  /**
+   * Requests of one connection that wait for the response before theirs. Reading stops as soon as one waits, so only
+   * what one read of 64 KiB brought can exceed this; such a connection is closed.
+   */
   readonly pipelinedRequestsMax: number
   /** How long connections may go on after their member, or their listener, was taken away. */
   readonly graceMilliseconds: number
@@ -57,7 +60,7 @@ export const defaultBounds: Bounds = Object.freeze({
   headerBytesMax: 16_384,
   headerFieldsMax: 101,
   requestBodyBytesMax: 64 * 1024 ** 3,
-  pipelinedRequestsMax: 4_096,
+  pipelinedRequestsMax: 512,
   graceMilliseconds: 30_000,
   bindRetryMilliseconds: 250,
   bindRetryMillisecondsMax: 10_000,

@@ -393,7 +393,7 @@ describe('the protocol', () => {
     expect(old).toMatch(/^HTTP\/1\.1 200 [^]*\r\n\r\nhello$/)
   })
 
-  test('pipelined requests are served one at a time, in order, however many', async () => {
+  test('pipelined requests are served one at a time, in order', async () => {
     let under = 0
     let most = 0
     const peer = await httpPeer(cleanup, (request, response) => {
@@ -405,7 +405,7 @@ describe('the protocol', () => {
       })
     })
     const { port } = await run(cleanup, row([member('a', peer.port)]))
-    const count = 3_000
+    const count = 500
     const text = Array.from({ length: count }, (_, index) => request(`GET /${index};`)).join('')
     const answer = await talk(port, text)
     const order = [...answer.matchAll(/\/(\d+);/g)].map((match) => Number(match[1]))

@@ -72,9 +72,14 @@ export class HttpProxy {
   }
 
   serve(client: Socket): void {
-    this.#lanes.set(client, { current: null, latest: null, waiting: [] })
+    const lane: Lane = { current: null, latest: null, waiting: [] }
+    this.#lanes.set(client, lane)
     client.once('close', () => this.#lanes.delete(client))
     this.#server.emit('connection', client)
+    // node:http resumes after each request it has parsed, by a listener before this one; those that wait come first.
+    client.on('resume', () => {
+      if (lane.waiting.length > 0) client.pause()
+    })
     client.resume()
   }
 
