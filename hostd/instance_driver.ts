@@ -57,6 +57,8 @@ export interface InstanceDriver {
   consoleLog(incarnation: string, tailBytes: number): Promise<Buffer>
   /** Every incarnation with a directory here, also those found again after the daemon started. */
   list(): readonly IncarnationStatus[]
+  /** One of those, or undefined. */
+  status(incarnation: string): IncarnationStatus | undefined
   /** Calls back on every transition; returns what ends that. */
   watch(listener: (status: IncarnationStatus) => void): () => void
   /** Lets go of the incarnations, which go on. */

@@ -36,17 +36,28 @@ const lockTimeoutMilliseconds = 600_000
 export async function buildGuestImage(directory: string): Promise<GuestImage> {
   await mkdir(directory, { recursive: true })
   const lock = await acquireExclusiveLock(join(directory, 'lock'), lockTimeoutMilliseconds)
-  const scratch = await mkdtemp(join(directory, 'build-'))
   try {
     const userland = await readUserland()
-    let kernel: KernelPackage
     try {
-      kernel = await findKernelPackage(scratch)
+      return await buildFrom(userland, directory)
     } catch (error) {
       const earlier = await findEarlierImage(directory, userland)
       if (earlier === undefined) throw error
       return earlier
     }
+  } finally {
+    await lock.release()
+  }
+}
+
+/** Builds under the directory's lock, so what another builder has left there is that of one that was killed. */
+async function buildFrom(userland: Userland, directory: string): Promise<GuestImage> {
+  for (const name of await readdir(directory)) {
+    if (name.startsWith('build-')) await rm(join(directory, name), { recursive: true, force: true })
+  }
+  const scratch = await mkdtemp(join(directory, 'build-'))
+  try {
+    const kernel = await findKernelPackage(scratch)
     const existing = await openImage(join(directory, inputKey(userland, kernel)))
     if (existing !== undefined) return existing
     const unpacked = await unpackKernelPackage(kernel, scratch)
@@ -54,7 +65,6 @@ export async function buildGuestImage(directory: string): Promise<GuestImage> {
     return (await openImage(target)) ?? (await assemble(userland, scratch, target))
   } finally {
     await rm(scratch, { recursive: true, force: true })
-    await lock.release()
   }
 }
 

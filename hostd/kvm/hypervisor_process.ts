@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { waitUntil } from '../deadline.ts'
@@ -26,6 +26,26 @@ export async function spawnHypervisor(
   directory: string,
   arguments_: readonly string[],
 ): Promise<ProcessIdentity | undefined> {
+  const shell = await spawnShell(directory, arguments_)
+  try {
+    const found = await waitUntil(
+      `${program} in ${directory} has started`,
+      startTimeoutMilliseconds,
+      async () => {
+        const identity = await identifyHypervisor(directory)
+        if (identity !== undefined) return { identity }
+        return (await readExitCode(directory)) === undefined ? undefined : { identity: undefined }
+      },
+    )
+    return found.identity
+  } catch (error) {
+    // What is given up must not start after all: the shell leads the session's process group.
+    if (shell.pid !== undefined && shell.exitCode === null) process.kill(-shell.pid, 'SIGKILL')
+    throw error
+  }
+}
+
+async function spawnShell(directory: string, arguments_: readonly string[]): Promise<ChildProcess> {
   const log = await open(join(directory, incarnationFiles.hypervisorLog), 'a', 0o600)
   try {
     const shell = spawn('/bin/sh', ['-c', wrapper, 'ultracloud-incarnation', program, ...arguments_], {
@@ -35,22 +55,13 @@ export async function spawnHypervisor(
       // The hypervisor runs code of tenants: it gets nothing of the daemon's environment.
       env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C' },
     })
-    // A shell that cannot be started leaves no process and no exit code: the wait below ends by its deadline.
+    // A shell that cannot be started leaves no process and no exit code: waiting for either ends by its deadline.
     shell.once('error', () => undefined)
     shell.unref()
+    return shell
   } finally {
     await log.close()
   }
-  const found = await waitUntil(
-    `${program} in ${directory} has started`,
-    startTimeoutMilliseconds,
-    async () => {
-      const identity = await identifyHypervisor(directory)
-      if (identity !== undefined) return { identity }
-      return (await readExitCode(directory)) === undefined ? undefined : { identity: undefined }
-    },
-  )
-  return found.identity
 }
 
 /** Finds the QEMU that works in this directory by the number it wrote down. */

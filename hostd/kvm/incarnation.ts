@@ -46,7 +46,7 @@ export class Incarnation {
   #guestPanicked = false
   #asked: ExitEvidence['asked'] = 'nothing'
   #markEnded: () => void = () => undefined
-  #closed = false
+  readonly #closing = new AbortController()
   #scanning = false
   #stopping: Promise<void> | undefined
 
@@ -108,8 +108,12 @@ export class Incarnation {
 
   /** Lets go; QEMU goes on. */
   close(): void {
-    this.#closed = true
+    this.#closing.abort()
     this.#monitor?.close()
+  }
+
+  get #closed(): boolean {
+    return this.#closing.signal.aborted
   }
 
   async #supervise(known: () => void): Promise<void> {
@@ -130,7 +134,7 @@ export class Incarnation {
         break
       }
       attempt += 1
-      await delay(Math.min(reconnectDelayMillisecondsMax, 50 * 2 ** attempt), undefined, { ref: false })
+      await this.#pause(Math.min(reconnectDelayMillisecondsMax, 50 * 2 ** attempt))
     }
     known()
   }
@@ -161,7 +165,7 @@ export class Incarnation {
     if (event === 'SHUTDOWN') this.#shutdownReason = String(data['reason'])
     if (event === 'GUEST_PANICKED') this.#guestPanicked = true
     if (event === 'RESUME' && this.#phase === 'starting') this.#enter('running')
-    if (event === 'RESET' && data['guest'] === true) void this.#setGuestReady(false)
+    if (event === 'RESET' && data['guest'] === true) this.#setGuestReady(false).catch(() => undefined)
   }
 
   async #stop(deadlineMilliseconds: number): Promise<void> {
@@ -170,16 +174,22 @@ export class Incarnation {
     this.#asked = 'power-button'
     this.#enter('stopping')
     // A guest that is still booting does not hear the button: it is pressed again until somebody does.
-    while (performance.now() < end && this.#phase === 'stopping') {
+    while (performance.now() < end && this.#phase === 'stopping' && !this.#closed) {
       await this.#monitor?.execute('system_powerdown').catch(() => undefined)
       const interval = Math.min(buttonIntervalMilliseconds, Math.max(1, end - performance.now()))
-      await Promise.race([this.ended, delay(interval, undefined, { ref: false })])
+      await Promise.race([this.ended, this.#pause(interval)])
     }
-    if (this.#phase !== 'stopping') return
+    // Let go of, it is left to the next daemon.
+    if (this.#phase !== 'stopping' || this.#closed) return
     this.#asked = 'quit'
     await this.#monitor?.execute('quit', {}, quitTimeoutMilliseconds).catch(() => undefined)
     if (await this.#goneWithin(quitTimeoutMilliseconds)) return await this.ended
     await this.#end('SIGKILL')
+  }
+
+  /** Waits, but not past the moment this is let go of. */
+  async #pause(milliseconds: number): Promise<void> {
+    await delay(milliseconds, undefined, { signal: this.#closing.signal }).catch(() => undefined)
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
@@ -209,7 +219,8 @@ export class Incarnation {
       hypervisorLog: await readHypervisorLog(directory),
       bootId: this.#runtime.process.bootId,
     })
-    await writeRecord(join(directory, incarnationFiles.exit), exit)
+    // Without the record a later daemon judges from the same evidence.
+    await writeRecord(join(directory, incarnationFiles.exit), exit).catch(() => undefined)
     this.#conclude(exit)
   }
 

@@ -146,9 +146,14 @@ test('a guest outlives a daemon that is killed, and the record of it', { timeout
   const daemon = spawn(process.execPath, [program, hostDirectory, 'web-1'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
-  const [line] = (await once(daemon.stdout, 'data')) as [Buffer]
+  const exited = once(daemon, 'exit')
+  const early = exited.then(([code]) => {
+    throw new Error(`The daemon ended by itself, with ${code}.`)
+  })
+  const [line] = (await Promise.race([once(daemon.stdout, 'data'), early])) as [Buffer]
+  early.catch(() => undefined)
   daemon.kill('SIGKILL')
-  await once(daemon, 'exit')
+  await exited
   await rm(join(hostDirectory, 'incarnations', 'incarnation-of-web-1', 'runtime.json'))
   await rm(join(hostDirectory, 'incarnations', 'incarnation-of-web-1', 'qemu.pid'))
 

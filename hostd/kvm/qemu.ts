@@ -23,7 +23,7 @@ import {
   readRecord,
   writeRecord,
 } from './incarnation_directory.ts'
-import { isAlive } from './process_identity.ts'
+import { isAlive, type ProcessIdentity } from './process_identity.ts'
 import { writeSeed } from './seed.ts'
 
 export interface QemuDriverOptions {
@@ -40,7 +40,8 @@ export interface QemuDriverOptions {
 
 type Entry =
   | { readonly kind: 'live'; readonly incarnation: Incarnation }
-  | { readonly kind: 'ended'; readonly status: IncarnationStatus }
+  /** Being started, or ended. */
+  | { readonly kind: 'still'; readonly status: IncarnationStatus }
 
 const lockTimeoutMillisecondsDefault = 15_000
 const scanIntervalMilliseconds = 250
@@ -82,23 +83,23 @@ export class QemuDriver implements InstanceDriver {
 
   start(specification: IncarnationSpecification): Promise<IncarnationStatus> {
     const { incarnation } = specification
+    const earlier = this.#starting.get(incarnation)
+    if (earlier !== undefined) return earlier
     const entry = this.#entries.get(incarnation)
     if (entry !== undefined) return Promise.resolve(statusOf(entry))
-    const running = this.#starting.get(incarnation)
-    if (running !== undefined) return running
     const starting = this.#launch(specification).finally(() => this.#starting.delete(incarnation))
     this.#starting.set(incarnation, starting)
     return starting
   }
 
   async stop(incarnation: string, deadlineMilliseconds: number): Promise<IncarnationStatus> {
-    const entry = this.#require(incarnation)
+    const entry = await this.#require(incarnation)
     if (entry.kind === 'live') await entry.incarnation.stop(deadlineMilliseconds)
     return statusOf(entry)
   }
 
   async kill(incarnation: string): Promise<IncarnationStatus> {
-    const entry = this.#require(incarnation)
+    const entry = await this.#require(incarnation)
     if (entry.kind === 'live') await entry.incarnation.kill()
     return statusOf(entry)
   }
@@ -106,7 +107,7 @@ export class QemuDriver implements InstanceDriver {
   async remove(incarnation: string): Promise<void> {
     const directory = incarnationDirectory(this.#options.hostDirectory, incarnation)
     const entry = this.#entries.get(incarnation)
-    if (this.#starting.has(incarnation) || (entry !== undefined && statusOf(entry).phase !== 'exited')) {
+    if (entry !== undefined && statusOf(entry).phase !== 'exited') {
       throw new HostError('hostd/incarnation_alive', incarnation)
     }
     await rm(directory, { recursive: true, force: true })
@@ -114,13 +115,18 @@ export class QemuDriver implements InstanceDriver {
   }
 
   async consoleLog(incarnation: string, tailBytes: number): Promise<Buffer> {
-    this.#require(incarnation)
+    await this.#require(incarnation)
     const directory = incarnationDirectory(this.#options.hostDirectory, incarnation)
     return await new ConsoleLog(directory, this.#consoleBytesMax).tail(tailBytes)
   }
 
   list(): readonly IncarnationStatus[] {
     return [...this.#entries.values()].map(statusOf)
+  }
+
+  status(incarnation: string): IncarnationStatus | undefined {
+    const entry = this.#entries.get(incarnation)
+    return entry === undefined ? undefined : statusOf(entry)
   }
 
   watch(listener: (status: IncarnationStatus) => void): () => void {
@@ -139,28 +145,43 @@ export class QemuDriver implements InstanceDriver {
   }
 
   async #launch(specification: IncarnationSpecification): Promise<IncarnationStatus> {
-    const directory = incarnationDirectory(this.#options.hostDirectory, specification.incarnation)
-    await makeDirectory(directory)
-    await writeRecord(join(directory, incarnationFiles.specification), specification)
+    const { incarnation } = specification
+    const directory = incarnationDirectory(this.#options.hostDirectory, incarnation)
+    this.#remember(specification, { phase: 'starting' })
     try {
-      const image = await this.#imageFor(specification)
-      const network = this.#options.network.arguments(specification.ports)
-      const arguments_ = qemuArguments(specification, image, this.#options.acceleration, network)
-      await writeSeed(specification, directory)
-      const process = await spawnHypervisor(directory, arguments_)
-      if (process === undefined)
-        return await this.#concludeWithoutProcess(directory, specification, undefined)
-      const { acceleration } = this.#options
-      const runtime = { process, acceleration, forwards: [], guestReady: false }
-      await writeRecord(join(directory, incarnationFiles.runtime), runtime)
-      return await this.#takeHold(directory, specification, runtime)
+      await makeDirectory(directory)
+      await writeRecord(join(directory, incarnationFiles.specification), specification)
+      return await this.#boot(directory, specification)
     } catch (error) {
-      if (!(error instanceof HostError)) throw error
-      return await this.#recordEnd(directory, specification, {
-        outcome: 'failed',
-        reason: `StartFailed: ${error.code}: ${error.message}`,
-      })
+      if (error instanceof HostError) {
+        const reason = `StartFailed: ${error.code}: ${error.message}`
+        return await this.#recordEnd(directory, specification, { outcome: 'failed', reason })
+      }
+      this.#entries.delete(incarnation)
+      throw error
     }
+  }
+
+  async #boot(directory: string, specification: IncarnationSpecification): Promise<IncarnationStatus> {
+    const { acceleration, network } = this.#options
+    // An earlier attempt may have come as far as a process before the file system failed it.
+    const running = await searchHypervisor(directory)
+    if (running !== undefined) {
+      return await this.#takeHold(directory, specification, newRuntime(running, acceleration))
+    }
+    const image = await this.#imageFor(specification)
+    const arguments_ = qemuArguments(
+      specification,
+      image,
+      acceleration,
+      network.arguments(specification.ports),
+    )
+    await writeSeed(specification, directory)
+    const process = await spawnHypervisor(directory, arguments_)
+    if (process === undefined) return await this.#concludeWithoutProcess(directory, specification, undefined)
+    const runtime = newRuntime(process, acceleration)
+    await writeRecord(join(directory, incarnationFiles.runtime), runtime)
+    return await this.#takeHold(directory, specification, runtime)
   }
 
   async #imageFor(specification: IncarnationSpecification): Promise<GuestImage> {
@@ -182,7 +203,7 @@ export class QemuDriver implements InstanceDriver {
     // The specification is written, and synced, before anything runs: without one there is nothing to adopt.
     if (specification === undefined) return await rm(directory, { recursive: true, force: true })
     const exit = await readRecord<IncarnationExit>(join(directory, incarnationFiles.exit))
-    if (exit !== undefined) return void this.#rememberEnd(specification, exit)
+    if (exit !== undefined) return void this.#remember(specification, { phase: 'exited', exit })
     const runtime = await readRecord<RuntimeRecord>(join(directory, incarnationFiles.runtime))
     if (runtime !== undefined && (await isAlive(runtime.process))) {
       return void (await this.#takeHold(directory, specification, runtime))
@@ -190,12 +211,7 @@ export class QemuDriver implements InstanceDriver {
     const process = await searchHypervisor(directory)
     if (process !== undefined) {
       const acceleration = runtime?.acceleration ?? this.#options.acceleration
-      return void (await this.#takeHold(directory, specification, {
-        process,
-        acceleration,
-        forwards: [],
-        guestReady: false,
-      }))
+      return void (await this.#takeHold(directory, specification, newRuntime(process, acceleration)))
     }
     const wasSpawned = await stat(join(directory, incarnationFiles.hypervisorLog)).then(
       () => true,
@@ -246,25 +262,23 @@ export class QemuDriver implements InstanceDriver {
     exit: IncarnationExit,
   ): Promise<IncarnationStatus> {
     await writeRecord(join(directory, incarnationFiles.exit), exit)
-    return this.#rememberEnd(specification, exit)
+    return this.#remember(specification, { phase: 'exited', exit })
   }
 
-  #rememberEnd(specification: IncarnationSpecification, exit: IncarnationExit): IncarnationStatus {
+  #remember(
+    specification: IncarnationSpecification,
+    what: Pick<IncarnationStatus, 'phase' | 'exit'>,
+  ): IncarnationStatus {
     const { acceleration } = this.#options
-    const status = {
-      specification,
-      phase: 'exited',
-      acceleration,
-      forwards: [],
-      guestReady: false,
-      exit,
-    } as const
-    this.#entries.set(specification.incarnation, { kind: 'ended', status })
+    const status = { specification, acceleration, forwards: [], guestReady: false, ...what }
+    this.#entries.set(specification.incarnation, { kind: 'still', status })
     this.#announce(status)
     return status
   }
 
-  #require(incarnation: string): Entry {
+  /** What is being started is waited for: only then can it be told to stop. */
+  async #require(incarnation: string): Promise<Entry> {
+    await this.#starting.get(incarnation)?.catch(() => undefined)
     const entry = this.#entries.get(incarnation)
     if (entry === undefined) throw new HostError('hostd/incarnation_unknown', incarnation)
     return entry
@@ -287,4 +301,8 @@ export class QemuDriver implements InstanceDriver {
 
 function statusOf(entry: Entry): IncarnationStatus {
   return entry.kind === 'live' ? entry.incarnation.status : entry.status
+}
+
+function newRuntime(process: ProcessIdentity, acceleration: Acceleration): RuntimeRecord {
+  return { process, acceleration, forwards: [], guestReady: false }
 }

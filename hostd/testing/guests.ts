@@ -7,9 +7,11 @@ import type { NetworkPort } from '../net/network_driver.ts'
 /** Deadline for a guest to boot under TCG on a loaded machine. */
 export const bootDeadlineMilliseconds = 120_000
 
-/** The guest image, built once a machine: it is kept by its content. */
+/** Where the guest image is kept: by its content, so it is built once a machine. */
+export const testImageDirectory = join(tmpdir(), `ultracloud-images-${userInfo().uid}`)
+
 export function testGuestImage(): Promise<GuestImage> {
-  return buildGuestImage(join(tmpdir(), `ultracloud-images-${userInfo().uid}`))
+  return buildGuestImage(testImageDirectory)
 }
 
 /** A port in 10.0.0.0/24 whose MAC follows from its last octet. */
