@@ -240,10 +240,14 @@ export class Raft {
     this.#dispatch(message)
   }
 
-  /** A sender with an old term learns the present one, so that neither a leader nor a candidate stays stuck behind. */
+  /**
+   * A sender with an old term learns the present one, so that neither a leader nor a candidate stays stuck behind.
+   * The answer speaks of no index and no read: the sender may lead the present term by now, and must not take
+   * it for an answer to what it asks in that term.
+   */
   #stepStale(message: Message): void {
     if (message.type === 'append_request') {
-      this.#messagesNow.push(this.#appendResponse(message, false, message.previousIndex, 0, 0))
+      this.#messagesNow.push(this.#appendResponse({ from: message.from, readTag: 0 }, false, 0, 0, 0))
     } else if (message.type === 'vote_request') {
       this.#messagesNow.push(this.#voteResponse(message, false))
     }
@@ -434,7 +438,7 @@ export class Raft {
   }
 
   #appendResponse(
-    request: AppendRequest,
+    request: Pick<AppendRequest, 'from' | 'readTag'>,
     success: boolean,
     index: number,
     hintIndex: number,
