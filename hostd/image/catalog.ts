@@ -2,7 +2,7 @@ import { HostError } from '../errors.ts'
 import { buildGuestImage, type GuestImage } from './guest.ts'
 
 /** The name of the image that every host can make for itself. */
-export const guestImageName = 'guest'
+const guestImageName = 'guest'
 
 /** The images of a host: so far the one it builds itself, when it is first asked for. */
 export class ImageCatalog {

@@ -29,7 +29,7 @@ hostname "${NAME:-guest}"
 # DHCP gives exactly the address of the port; the seed's network-config says the same where no DHCP server answers.
 static_address() {
   awk -v mac="$(cat "/sys/class/net/$1/address")" -v want="$2" '
-    { gsub(/["\[\],]/, " ") }
+    { gsub(/[]["]/, " ") }
     /macaddress:/ { mine = ($2 == mac) }
     mine && $1 == want ":" { print $2; exit }
   ' /run/seed/network-config 2>/dev/null

@@ -6,7 +6,7 @@ const readBytesMax = 256 * 1024
 const lineBytesMax = 4096
 
 /** What a guest says on its console, when it serves. */
-export const readyMarker = 'ULTRACLOUD-READY'
+const readyMarker = 'ULTRACLOUD-READY'
 
 /**
  * The console of one incarnation: a file that QEMU appends to, cut when it has grown to its bound; what was before the cut stays in a

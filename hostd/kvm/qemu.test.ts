@@ -178,6 +178,23 @@ test('a guest that does not heed the power button is ended at the deadline', {
   expect(two).toEqual(one)
 })
 
+test('without DHCP a guest takes its addresses from the seed', { timeout: testTimeout }, async () => {
+  const deaf = {
+    arguments: () =>
+      [0, 1].flatMap((index) => [
+        ...['-netdev', `hubport,id=net${index},hubid=${index}`],
+        ...['-device', `virtio-net-pci,netdev=net${index},mac=${testPort(index + 5).mac},romfile=`],
+      ]),
+    forwards: () => Promise.resolve([]),
+  }
+  const driver = await openDriver({ network: deaf })
+  const other = { ...testPort(6), address: '10.0.1.6', gateway: '10.0.1.1' }
+  await driver.start(testSpecification('web-1', 5, { ports: [testPort(5), other] }))
+  await waitForStatus(driver, 'web-1', (status) => status.guestReady)
+  const console_ = (await driver.consoleLog('incarnation-of-web-1', 4096)).toString()
+  expect(console_).toContain('ULTRACLOUD-READY web-1 instance-web-1 10.0.0.5 10.0.1.6 ')
+})
+
 test('a guest whose kernel panics has failed', { timeout: testTimeout }, async () => {
   const driver = await openDriver()
   await driver.start(testSpecification('web-1', 5, { userData: '#!/bin/sh\necho c >/proc/sysrq-trigger\n' }))
