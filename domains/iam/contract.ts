@@ -13,14 +13,13 @@ import {
   uses,
 } from '../kernel/contract.ts'
 
+const PERMISSION = /^(?:\*|(?:\*|[a-z][a-z0-9-]*)\.\*|(?:\*|[a-z][a-z0-9-]*)(?:\.(?:\*|[a-z][a-z0-9-]*)){2})$/
+
 /** `domain.plural.verb`, where `*` stands for any word, and at the end for all that follows: `vm.*`, `*.*.get`. */
 export const Permission = z
   .string()
   .max(128)
-  .regex(
-    /^(\*|[a-z][a-z0-9_-]*)(\.(\*|[a-z][a-z0-9_-]*)){0,2}$/,
-    'must be domain.plural.verb, with * for any word',
-  )
+  .regex(PERMISSION, 'must be domain.plural.verb, with * for any word')
 const Permissions = z.array(Permission).min(1).max(64)
 const Description = z.string().max(1024)
 /** Milliseconds since 1970; null: never. */

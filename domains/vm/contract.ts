@@ -1,4 +1,5 @@
-import { contract, created, deleted, updated } from '../kernel/contract.ts'
+import { z } from 'zod'
+import { contract, created, deleted, event, Uid, updated } from '../kernel/contract.ts'
 import { hostCommands } from './contract_hosts.ts'
 import { instanceCommands } from './contract_instances.ts'
 import { host, image, incarnation, instance } from './contract_resources.ts'
@@ -33,6 +34,12 @@ export default contract({
     IncarnationIntentSet: updated(incarnation),
     IncarnationReported: updated(incarnation),
     IncarnationFenced: updated(incarnation),
+    /** What may run as of a revision of another history is in doubt; complete once all of it is marked. */
+    HistoryAdopted: event({
+      history: [1, Uid],
+      sinceRevision: [2, z.int().min(0)],
+      complete: [3, z.boolean()],
+    }),
     /** The history it belonged to was left by a restore: only its host can say whether it runs. */
     IncarnationDoubted: updated(incarnation),
     IncarnationGone: updated(incarnation),

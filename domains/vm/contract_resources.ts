@@ -174,7 +174,11 @@ export const instance = resource({
   },
 })
 
-/** One run of an instance on one host. Its name is the instance’s, a dot, and the generation. */
+/**
+ * One run of an instance on one host. Its name is the instance’s, a dot, and the generation. A row that has ended goes when the
+ * next incarnation is placed or the instance is deleted: a host removes what has ended and is not in its feed, and quarantines
+ * only what runs.
+ */
 export const incarnation = resource({
   doc: 'One run of an instance on one host. It never runs again once it has ended.',
   plural: 'incarnations',

@@ -1,0 +1,5 @@
+import { domain } from '../kernel/domain.ts'
+import { decide } from './decide.ts'
+import state from './state.ts'
+
+export default domain({ state, decide, evolve: {} })
