@@ -2,8 +2,8 @@ import type { Of } from '../../domains/kernel/contract.ts'
 import type { FeedBatch } from '../control_plane.ts'
 import type { FollowFeedResponse } from './cluster_service.ts'
 
-/** A message ends after this much JSON, and the batch goes on in the next: receivers take 4 MiB by default. */
-const MESSAGE_CHARACTERS_MAX = 512 * 1024
+/** A message ends after this much JSON, and the batch goes on in the next: this is what a reader who stopped holds back. */
+const MESSAGE_CHARACTERS_MAX = 128 * 1024
 
 /** A batch has at most this many changes; a receiver stops at more. */
 export const BATCH_CHANGES_MAX = 1_000_000

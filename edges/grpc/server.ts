@@ -78,7 +78,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     },
     close: async (graceMilliseconds) => {
       stopping.abort()
-      await shutdown(server, graceMilliseconds)
+      await shutdown(server, options.address.replace(/:\d+$/, `:${port}`), graceMilliseconds)
     },
   }
 }
@@ -92,13 +92,11 @@ function bind(server: Server, address: string): Promise<number> {
   })
 }
 
-function shutdown(server: Server, graceMilliseconds: number): Promise<void> {
+/** `drain` cuts what is open after the grace; `forceShutdown` would, but knows no sessions while channelz is off. */
+function shutdown(server: Server, address: string, graceMilliseconds: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.forceShutdown(), graceMilliseconds)
-    server.tryShutdown(() => {
-      clearTimeout(timer)
-      resolve()
-    })
+    server.drain(address, graceMilliseconds)
+    server.tryShutdown(() => resolve())
   })
 }
 
@@ -172,8 +170,7 @@ class Served {
     return (stream) => {
       this.#pour(each, handler, stream).then(
         () => stream.end(),
-        (error: unknown) =>
-          stream.destroy(Object.assign(new Error(), toStatus(this.#noted(error, each.path)))),
+        (error: unknown) => stream.emit('error', toStatus(this.#noted(error, each.path))),
       )
     }
   }

@@ -34,6 +34,8 @@ class MessageDerivation {
   readonly #named: NamedMessages
   readonly #enums: ProtoEnum[] = []
   readonly #messages: ProtoMessage[] = []
+  /** Fields of one type share it. */
+  readonly #derived = new Map<Message | Schema, string>()
 
   constructor(fullName: string, named: NamedMessages) {
     this.#fullName = fullName
@@ -105,9 +107,9 @@ class MessageDerivation {
       case 'number':
         return { kind: 'scalar', type: numberType(schema as z.ZodNumber) }
       case 'enum':
-        return { kind: 'enum', type: this.#enum(name, Object.values(def.entries)) }
+        return { kind: 'enum', type: this.#enum(name, schema, Object.values(def.entries)) }
       case 'literal':
-        return { kind: 'enum', type: this.#enum(name, def.values) }
+        return { kind: 'enum', type: this.#enum(name, schema, def.values) }
       case 'object':
         return { kind: 'message', type: this.#message(name, schema) }
       default:
@@ -115,7 +117,9 @@ class MessageDerivation {
     }
   }
 
-  #enum(name: string, values: readonly unknown[]): string {
+  #enum(name: string, schema: Schema, values: readonly unknown[]): string {
+    const known = this.#derived.get(schema)
+    if (known !== undefined) return known
     const fullName = `${this.#fullName}.${name}`
     const prefix = enumName(name)
     const named = values.map((value) => {
@@ -126,6 +130,7 @@ class MessageDerivation {
       throw new TypeError('two enum values have the same name on the wire')
     this.#claim(name)
     this.#enums.push({ name, fullName, prefix, values: named })
+    this.#derived.set(schema, fullName)
     return fullName
   }
 
@@ -133,11 +138,12 @@ class MessageDerivation {
     const message = messageOf(schema)
     if (message === undefined)
       throw new TypeError('a nested object has no field numbers: make it with message({…}).schema')
-    const known = this.#named.get(message)
+    const known = this.#named.get(message) ?? this.#derived.get(message)
     if (known !== undefined) return known
     this.#claim(name)
     const nested = deriveMessage(`${this.#fullName}.${name}`, message, this.#named, schemaDoc(schema))
     this.#messages.push(nested)
+    this.#derived.set(message, nested.fullName)
     return nested.fullName
   }
 
