@@ -24,6 +24,8 @@ export class Backend {
   /** Last health reported, null before the first. */
   reported: MemberHealth | null = null
   reportedReason = ''
+  /** What the latest check, or connect for a client, came to. */
+  detail = ''
   /** Checks that have given a verdict. */
   checked = false
   /** Running sum of smooth weighted round robin. */

@@ -2,8 +2,9 @@ import { type ClientRequest, type IncomingMessage, type ServerResponse, request 
 import type { Backend } from './backend.ts'
 import type { Bounds } from './bounds.ts'
 import { errorCode } from './error-code.ts'
-import { hasBody, type RequestHead, requestHead, responseFields } from './http-headers.ts'
+import { hasBody, hops, hopsMax, type RequestHead, requestHead, responseFields } from './http-headers.ts'
 import { closeInStages, closeWithProblem, type ProblemCode, respondProblem } from './http-problem.ts'
+import { whenConnected } from './member-connect.ts'
 import type { AcquireFailure, Pool } from './pool.ts'
 import { plainAddress } from './source-hash.ts'
 
@@ -17,7 +18,7 @@ export interface ExchangeContext {
 /** Safe to send twice when the first sending may have had its effect (RFC 9110 §9.2.2). */
 const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 
-const acquireProblems: Readonly<Record<AcquireFailure, ProblemCode>> = {
+export const acquireProblems: Readonly<Record<AcquireFailure, ProblemCode>> = {
   NO_MEMBER: 'NO_MEMBER_AVAILABLE',
   QUEUE_FULL: 'QUEUE_FULL',
   QUEUE_TIMEOUT: 'QUEUE_TIMEOUT',
@@ -99,6 +100,7 @@ export class Exchange {
     if (coding !== undefined && coding.toLowerCase() !== 'chunked') return 'TRANSFER_CODING_UNKNOWN'
     if (Number(this.#request.headers['content-length'] ?? 0) > bounds.requestBodyBytesMax)
       return 'BODY_TOO_LARGE'
+    if (hops(this.#request) >= hopsMax) return 'LOOP_DETECTED'
     const head = requestHead(this.#request, this.#source)
     if (head === null) return 'REQUEST_MALFORMED'
     this.#head = head
@@ -127,23 +129,9 @@ export class Exchange {
     let failure: Error | null = null
     backend.cuts.add(cut)
     this.#outgoing = outgoing
-    outgoing.once('socket', (socket) => {
-      const onConnected = (): void => {
-        connected = true
-        this.#sendBody(outgoing)
-      }
-      if (!socket.connecting) {
-        onConnected()
-        return
-      }
-      const timer = setTimeout(() => {
-        outgoing.destroy(new Error(`no answer within ${this.#context.bounds.connectMilliseconds} ms`))
-      }, this.#context.bounds.connectMilliseconds)
-      socket.once('connect', () => {
-        clearTimeout(timer)
-        onConnected()
-      })
-      socket.once('close', () => clearTimeout(timer))
+    whenConnected(outgoing, this.#context.bounds.connectMilliseconds, () => {
+      connected = true
+      this.#sendBody(outgoing)
     })
     outgoing.on('information', (information) =>
       this.#passInformation(information.statusCode, information.rawHeaders),

@@ -2,6 +2,9 @@ import type { IncomingMessage } from 'node:http'
 
 const pseudonym = 'ultracloud'
 
+/** Balancers of this kind one request may pass; more is a loop of listeners that are each other's members. */
+export const hopsMax = 8
+
 /**
  * Fields of one connection only (RFC 9110 §7.6.1), besides those that Connection names. `Trailer` goes too, since
  * trailers are not passed on. Content-Length is set anew from the framing that was parsed.
@@ -31,6 +34,11 @@ export interface RequestHead {
   /** Flat name, value, name, value list as node:http takes it. */
   readonly fields: string[]
   readonly target: string
+}
+
+/** How many balancers of this kind the request has passed (RFC 9110 §7.6.3). */
+export function hops(request: IncomingMessage): number {
+  return (request.headers.via?.split(pseudonym).length ?? 1) - 1
 }
 
 /**

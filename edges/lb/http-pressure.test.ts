@@ -78,11 +78,12 @@ test('a client that stops reading is cut, and its member with it', async () => {
 
 test('a member that stops reading an upload: 504, and it is let go', async () => {
   const peer = await tcpPeer(cleanup, (socket) => void socket.pause())
-  const { port, status } = await run(cleanup, row([member('a', peer.port)]), { idleMilliseconds: 200 })
+  const body = Buffer.alloc(64 * 1024 ** 2)
+  const { port, status } = await run(cleanup, row([member('a', peer.port)]), { idleMilliseconds: 1_000 })
   const client = await open(cleanup, port)
   const answer = readAll(client)
-  client.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${64 * 1024 ** 2}\r\n\r\n`)
-  client.write(Buffer.alloc(64 * 1024 ** 2))
+  client.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`)
+  client.write(body)
   expect(await answer).toMatch(/^HTTP\/1\.1 504 [^]*MEMBER_TIMEOUT/)
   await until('let go', () => status().members[0]?.connections === 0)
 })
@@ -151,4 +152,15 @@ test('a connection limit: idle connections make room for those who wait', async 
   const answer = readAll(third)
   third.write(getAndClose)
   expect(await answer).toMatch(/^HTTP\/1\.1 200 [^]*ok/)
+})
+
+test('a listener that is its own member: the loop is found, nothing is left behind', async () => {
+  const { port, apply, status } = await run(cleanup, row([]))
+  await apply(row([member('self', port)]))
+  const client = await open(cleanup, port)
+  const answer = readAll(client)
+  client.write(getAndClose)
+  expect(await answer).toMatch(/^HTTP\/1\.1 508 [^]*LOOP_DETECTED/)
+  expect(status().requests).toBe(9)
+  await until('ended', () => status().members[0]?.connections === 0)
 })

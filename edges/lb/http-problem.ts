@@ -19,6 +19,7 @@ export const problems = {
   MEMBER_UNREACHABLE: { status: 503, detail: 'No member that was tried accepted a connection.' },
   QUEUE_FULL: { status: 503, detail: 'All members are busy and the queue is full.' },
   QUEUE_TIMEOUT: { status: 503, detail: 'All members were busy for as long as a request may wait.' },
+  LOOP_DETECTED: { status: 508, detail: 'The request came back to balancers it had passed before.' },
   MEMBER_TIMEOUT: { status: 504, detail: 'The member did not answer in time.' },
 } as const satisfies Readonly<Record<string, { readonly status: number; readonly detail: string }>>
 
@@ -39,7 +40,7 @@ function body(code: ProblemCode): string {
  */
 export function respondProblem(response: ServerResponse, code: ProblemCode): void {
   const { status } = problems[code]
-  if (status < 500 || status === 501) response.shouldKeepAlive = false
+  if (status < 500 || status === 501 || status === 508) response.shouldKeepAlive = false
   const text = body(code)
   response.writeHead(status, [
     'Content-Type',

@@ -4,8 +4,9 @@ import type { Bounds } from './bounds.ts'
 import { errorCode } from './error-code.ts'
 import { Exchange, type ExchangeContext } from './http-exchange.ts'
 import { closeWithProblem, type ProblemCode } from './http-problem.ts'
-import { mayUpgrade, Upgrades } from './http-upgrade.ts'
+import { mayUpgrade, Upgrade } from './http-upgrade.ts'
 import type { Pool } from './pool.ts'
+import { Splices } from './splice.ts'
 
 /** The requests of one connection, one at a time: pipelined ones get their responses in order (RFC 9112 §9.3.2). */
 interface Lane {
@@ -20,7 +21,7 @@ export class HttpProxy {
   readonly #bounds: Bounds
   readonly #context: ExchangeContext
   readonly #server: Server
-  readonly #upgrades: Upgrades
+  readonly #splices: Splices
   readonly #lanes = new Map<Socket, Lane>()
   readonly #problems = new Map<ProblemCode, number>()
   #requests = 0
@@ -30,7 +31,7 @@ export class HttpProxy {
   constructor(pool: Pool, bounds: Bounds) {
     this.#bounds = bounds
     this.#context = { pool, bounds, problem: (code) => this.#count(code) }
-    this.#upgrades = new Upgrades(this.#context)
+    this.#splices = new Splices(bounds.idleMilliseconds)
     this.#server = createServer({
       maxHeaderSize: bounds.headerBytesMax,
       headersTimeout: bounds.headersMilliseconds,
@@ -144,7 +145,7 @@ export class HttpProxy {
       return
     }
     if (head.length > 0) socket.unshift(head)
-    this.#upgrades.take(request, socket)
+    new Upgrade(this.#context, this.#splices, request, socket).start()
   }
 
   #idle(socket: Socket): void {

@@ -98,3 +98,40 @@ test('no member: 503, at once', async () => {
   expect(await answer).toContain('NO_MEMBER_AVAILABLE')
   expect(status().problems).toEqual({ NO_MEMBER_AVAILABLE: 1 })
 })
+
+test('a member that never answers: 504; one that is refused twice is refused', async () => {
+  const silent = await httpPeer(cleanup, () => undefined)
+  silent.server.on('upgrade', () => undefined)
+  const bounds = { connectMilliseconds: 1_000, responseMilliseconds: 100 }
+  const { port, apply, status } = await run(cleanup, row([member('silent', silent.port)]), bounds)
+  const ask = async (): Promise<string> => {
+    const client = await open(cleanup, port)
+    const answer = readAll(client)
+    client.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    return answer
+  }
+  expect(await ask()).toMatch(/^HTTP\/1\.1 504 [^]*MEMBER_TIMEOUT/)
+  expect(status().members[0]?.connections).toBe(0)
+  await apply(row([member('dead', await freePort()), member('gone', await freePort())]))
+  expect(await ask()).toMatch(/^HTTP\/1\.1 503 [^]*MEMBER_UNREACHABLE/)
+})
+
+test('a WebSocket outlives the time a response may take', async () => {
+  const peer = await webSocketPeer()
+  const bounds = { connectMilliseconds: 250, responseMilliseconds: 250 }
+  const { port } = await run(cleanup, row([member('a', peer.port)]), bounds)
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/chat`)
+  cleanup.add(() => socket.close())
+  await new Promise((resolve) => socket.addEventListener('open', resolve))
+  let answers = 0
+  socket.addEventListener('message', () => {
+    answers += 1
+  })
+  const started = performance.now()
+  while (performance.now() - started < 1_000) {
+    const before = answers
+    socket.send('tick')
+    await until('echoed', () => answers > before)
+  }
+  expect(socket.readyState).toBe(WebSocket.OPEN)
+})

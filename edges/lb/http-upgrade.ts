@@ -1,11 +1,12 @@
-import { type IncomingMessage, ServerResponse, request as send } from 'node:http'
+import { type ClientRequest, type IncomingMessage, ServerResponse, request as send } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Backend } from './backend.ts'
-import type { ExchangeContext } from './http-exchange.ts'
-import { hasBody, requestHead, responseFields } from './http-headers.ts'
+import { acquireProblems, type ExchangeContext } from './http-exchange.ts'
+import { hasBody, hops, hopsMax, requestHead, responseFields } from './http-headers.ts'
 import { closeWithProblem, type ProblemCode } from './http-problem.ts'
+import { whenConnected } from './member-connect.ts'
 import { plainAddress } from './source-hash.ts'
-import { Splices } from './splice.ts'
+import type { Splices } from './splice.ts'
 
 /**
  * Whether a request that asks for an upgrade is passed on as one. `h2c` is not: a server may ignore an upgrade
@@ -15,121 +16,145 @@ export function mayUpgrade(request: IncomingMessage): boolean {
   return !hasBody(request) && !/(?:^|[\s,])h2c?(?:$|[\s,/])/i.test(request.headers.upgrade ?? '')
 }
 
-/** Passes protocol upgrades (WebSocket and others) to a member and joins both connections when it agrees. */
-export class Upgrades {
+/** One upgrade (WebSocket or another protocol): asks a member, and joins both connections when it agrees. */
+export class Upgrade {
   readonly #context: ExchangeContext
   readonly #splices: Splices
+  readonly #request: IncomingMessage
+  readonly #client: Socket
+  readonly #source: string
+  readonly #tried = new Set<Backend>()
+  #fields: string[] = []
+  #target = ''
+  #answered = false
+  #timedOut = false
 
-  constructor(context: ExchangeContext) {
+  constructor(context: ExchangeContext, splices: Splices, request: IncomingMessage, client: Socket) {
     this.#context = context
-    this.#splices = new Splices(context.bounds.idleMilliseconds)
+    this.#splices = splices
+    this.#request = request
+    this.#client = client
+    this.#source = plainAddress(client.remoteAddress ?? '')
   }
 
-  take(request: IncomingMessage, client: Socket): void {
-    client.setTimeout(0)
-    const head = requestHead(request, plainAddress(client.remoteAddress ?? ''))
-    if (head === null) {
-      this.#refuse(client, 'REQUEST_MALFORMED')
+  start(): void {
+    this.#client.setTimeout(0)
+    const head = requestHead(this.#request, this.#source)
+    if (this.#request.rawHeaders.length / 2 > this.#context.bounds.headerFieldsMax)
+      this.#refuse('HEADER_TOO_LARGE')
+    else if (hops(this.#request) >= hopsMax) this.#refuse('LOOP_DETECTED')
+    else if (head === null) this.#refuse('REQUEST_MALFORMED')
+    else {
+      this.#fields = [...head.fields, 'Connection', 'Upgrade', 'Upgrade', this.#request.headers.upgrade ?? '']
+      this.#target = head.target
+      this.#next()
+    }
+  }
+
+  #next(): void {
+    let leave = (): void => undefined
+    const leaveOnClose = (): void => leave()
+    this.#client.once('close', leaveOnClose)
+    leave = this.#context.pool.acquire(this.#source, this.#tried, (acquired) => {
+      this.#client.off('close', leaveOnClose)
+      if (typeof acquired !== 'string') this.#send(acquired)
+      else
+        this.#refuse(
+          this.#tried.size > 0 && acquired === 'NO_MEMBER' ? 'MEMBER_UNREACHABLE' : acquireProblems[acquired],
+        )
+    })
+  }
+
+  #send(backend: Backend): void {
+    const outgoing = this.#open(backend)
+    if (outgoing === null) {
+      this.#context.pool.release(backend)
+      this.#refuse('REQUEST_MALFORMED')
       return
     }
-    head.fields.push('Connection', 'Upgrade', 'Upgrade', request.headers.upgrade ?? '')
-    this.#next(request, client, head.fields, head.target, new Set())
-  }
-
-  #next(
-    request: IncomingMessage,
-    client: Socket,
-    fields: string[],
-    target: string,
-    tried: Set<Backend>,
-  ): void {
-    const source = plainAddress(client.remoteAddress ?? '')
-    this.#context.pool.acquire(source, tried, (acquired) => {
-      if (typeof acquired === 'string') {
-        this.#refuse(client, tried.size > 0 ? 'MEMBER_UNREACHABLE' : 'NO_MEMBER_AVAILABLE')
-      } else if (client.destroyed) {
-        this.#context.pool.release(acquired)
-      } else {
-        this.#send(acquired, request, client, fields, target, tried)
-      }
-    })
-  }
-
-  #send(
-    backend: Backend,
-    request: IncomingMessage,
-    client: Socket,
-    fields: string[],
-    target: string,
-    tried: Set<Backend>,
-  ): void {
-    const { bounds, pool } = this.#context
-    const outgoing = send({
-      host: backend.address,
-      port: backend.port,
-      method: request.method ?? 'GET',
-      path: target,
-      headers: fields,
-      setHost: false,
-      agent: false,
-    })
+    let member: Socket | null = null
     let connected = false
-    let released = false
-    const cut = (): void => void outgoing.destroy()
-    const release = (): void => {
-      if (released) return
-      released = true
+    const cut = (): void => void (member ?? outgoing).destroy()
+    const released = (): void => {
+      this.#client.off('close', cut)
       backend.cuts.delete(cut)
-      pool.release(backend)
+      this.#context.pool.release(backend)
     }
+    const { connectMilliseconds, responseMilliseconds } = this.#context.bounds
+    const timer = setTimeout(() => {
+      this.#timedOut = true
+      outgoing.destroy(new Error(`no response within ${responseMilliseconds} ms`))
+    }, connectMilliseconds + responseMilliseconds)
     backend.cuts.add(cut)
-    client.once('close', cut)
-    const connectTimer = setTimeout(
-      () => outgoing.destroy(new Error('no answer')),
-      bounds.connectMilliseconds,
-    )
-    const responseTimer = setTimeout(
-      () => outgoing.destroy(new Error('no response')),
-      bounds.responseMilliseconds,
-    )
-    outgoing.once('socket', (socket) => {
-      socket.once('connect', () => {
-        connected = true
-        clearTimeout(connectTimer)
-      })
-      socket.once('close', release)
+    this.#client.once('close', cut)
+    whenConnected(outgoing, connectMilliseconds, () => {
+      connected = true
+    })
+    outgoing.once('upgrade', (response, socket, head) => {
+      member = socket
+      socket.once('close', released)
+      this.#client.off('close', cut)
+      this.#join(response, socket, head)
+    })
+    outgoing.once('response', (response) => {
+      this.#answered = true
+      passPlainly(this.#request, this.#client, response)
+    })
+    let failure: Error | null = null
+    outgoing.once('error', (error) => {
+      failure = error
     })
     outgoing.once('close', () => {
-      clearTimeout(connectTimer)
-      clearTimeout(responseTimer)
-    })
-    outgoing.once('upgrade', (response, member, memberHead) => {
-      client.off('close', cut)
-      client.write(head101(response))
-      if (memberHead.length > 0) member.unshift(memberHead)
-      this.#splices.join(client, member)
-    })
-    outgoing.once('response', (response) => passPlainly(request, client, response))
-    outgoing.once('error', (error) => {
-      release()
-      client.off('close', cut)
-      if (client.destroyed || client.bytesWritten > 0) {
-        client.destroy()
-      } else if (connected) {
-        this.#refuse(client, 'MEMBER_CONNECTION_LOST')
-      } else {
-        pool.connectFailed(backend, error)
-        tried.add(backend)
-        if (tried.size >= bounds.connectAttemptsMax) this.#refuse(client, 'MEMBER_UNREACHABLE')
-        else this.#next(request, client, fields, target, tried)
-      }
+      clearTimeout(timer)
+      if (member !== null) return
+      released()
+      if (failure !== null) this.#failed(backend, failure, connected)
     })
     outgoing.end()
   }
 
-  #refuse(client: Socket, code: ProblemCode): void {
+  /** Null when node:http refuses to write such a head. */
+  #open(backend: Backend): ClientRequest | null {
+    try {
+      return send({
+        host: backend.address,
+        port: backend.port,
+        method: this.#request.method ?? 'GET',
+        path: this.#target,
+        headers: this.#fields,
+        setHost: false,
+        agent: false,
+        maxHeaderSize: this.#context.bounds.headerBytesMax,
+      })
+    } catch {
+      return null
+    }
+  }
+
+  #join(response: IncomingMessage, member: Socket, head: Buffer): void {
+    this.#client.write(head101(response), 'latin1')
+    if (head.length > 0) member.unshift(head)
+    this.#splices.join(this.#client, member)
+  }
+
+  #failed(backend: Backend, failure: Error, connected: boolean): void {
+    if (this.#answered || this.#client.destroyed) {
+      this.#client.destroy()
+    } else if (this.#timedOut) {
+      this.#refuse('MEMBER_TIMEOUT')
+    } else if (connected) {
+      this.#refuse('MEMBER_CONNECTION_LOST')
+    } else {
+      this.#context.pool.connectFailed(backend, failure)
+      this.#tried.add(backend)
+      if (this.#tried.size >= this.#context.bounds.connectAttemptsMax) this.#refuse('MEMBER_UNREACHABLE')
+      else this.#next()
+    }
+  }
+
+  #refuse(code: ProblemCode): void {
     this.#context.problem(code)
-    closeWithProblem(client, code)
+    closeWithProblem(this.#client, code)
   }
 }
 
@@ -144,6 +169,7 @@ function head101(response: IncomingMessage): string {
 /** The member declined: its response goes to the client as it is, and the connection ends after it. */
 function passPlainly(request: IncomingMessage, client: Socket, incoming: IncomingMessage): void {
   const response = new ServerResponse(request)
+  response.on('error', () => undefined)
   response.assignSocket(client)
   response.shouldKeepAlive = false
   response.once('finish', () => client.destroySoon())

@@ -75,6 +75,18 @@ describe('addresses', () => {
   })
 })
 
+test('IPv6, to the client and to the member', async () => {
+  const peer = await httpPeer(
+    cleanup,
+    (request, response) => response.end(request.headers.forwarded),
+    0,
+    '::1',
+  )
+  const { port } = await run(cleanup, row([member('a', peer.port, { address: '::1' })], { address: '::1' }))
+  const response = await fetch(`http://[::1]:${port}/`)
+  expect(await response.text()).toBe(`for="[::1]";host="[::1]:${port}";proto=http`)
+})
+
 describe('edits', () => {
   test('weights, algorithm, limit, monitor, port, even the protocol: established connections go on', async () => {
     const peer = await echoPeer()

@@ -178,12 +178,13 @@ export class Pool {
       const changed = backend.score.record(verdict.outcome === 'PASSED')
       if (changed && backend.score.up) this.#waiting.wake()
     }
-    this.#reportHealth(backend, verdict.detail)
+    backend.detail = verdict.detail
+    this.#reportHealth(backend)
     if (!backend.score.up) this.#waiting.wake()
   }
 
-  #reportHealth(backend: Backend, detail = ''): void {
-    const current = healthOf(backend, detail)
+  #reportHealth(backend: Backend): void {
+    const current = healthOf(backend)
     if (current === null || current.health === backend.reported) return
     backend.reported = current.health
     backend.reportedReason = current.reason
@@ -197,11 +198,11 @@ export class Pool {
 }
 
 /** Null while nothing is known yet: no check has come back. */
-function healthOf(backend: Backend, detail: string): { health: MemberHealth; reason: string } | null {
-  if (backend.score !== null && !backend.score.up) return { health: 'OFFLINE', reason: detail }
+function healthOf(backend: Backend): { health: MemberHealth; reason: string } | null {
+  if (backend.score !== null && !backend.score.up) return { health: 'OFFLINE', reason: backend.detail }
   if (backend.drain) return { health: 'DRAINING', reason: 'the member is set to drain' }
   if (backend.weight === 0) return { health: 'DRAINING', reason: 'the weight of the member is 0' }
   if (backend.score === null) return { health: 'NO_MONITOR', reason: 'the listener has no health monitor' }
   if (backend.checkError !== null) return { health: 'ERROR', reason: backend.checkError }
-  return backend.checked ? { health: 'ONLINE', reason: detail } : null
+  return backend.checked ? { health: 'ONLINE', reason: backend.detail } : null
 }

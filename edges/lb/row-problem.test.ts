@@ -29,6 +29,7 @@ test.each<{ more: Partial<ListenerRow>; words: string }>([
     more: { members: Array.from({ length: 1_025 }, (_, index) => member(`${index}`, 80)) },
     words: '1025 members',
   },
+  { more: { members: [member('a', 80), member('a', 81)] }, words: 'listed twice' },
   { more: { monitor: { ...monitor, rise: 0 } }, words: 'rise' },
   { more: { monitor: { ...monitor, fall: 1.5 } }, words: 'fall' },
   { more: { monitor: { ...monitor, intervalMilliseconds: 0 } }, words: 'interval' },

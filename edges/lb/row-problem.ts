@@ -12,7 +12,10 @@ export function rowProblem(row: ListenerRow, bounds: Bounds): string | null {
   if (row.members.length > bounds.membersMax) {
     return `${row.members.length} members are more than the ${bounds.membersMax} one listener may have`
   }
+  const uids = new Set<string>()
   for (const member of row.members) {
+    if (uids.has(member.uid)) return `member "${member.name}" is listed twice`
+    uids.add(member.uid)
     const problem = memberProblem(member)
     if (problem !== null) return `member "${member.name}": ${problem}`
   }

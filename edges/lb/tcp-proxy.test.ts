@@ -95,11 +95,11 @@ describe('bytes', () => {
   test('a connection on which nothing moves is ended, one that moves is not', async () => {
     const peer = await tcpPeer(cleanup, echo)
     const { port, status } = await run(cleanup, row([member('a', peer.port)], { protocol: 'TCP' }), {
-      idleMilliseconds: 200,
+      idleMilliseconds: 1_000,
     })
     const still = await open(cleanup, port)
     const lively = await open(cleanup, port)
-    const tick = setInterval(() => lively.write('.'), 40)
+    const tick = setInterval(() => lively.write('.'), 50)
     cleanup.add(() => clearInterval(tick))
     lively.resume()
     await new Promise((resolve) => still.once('close', resolve))

@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import type { Backend } from './backend.ts'
 import type { Bounds } from './bounds.ts'
+import { connectTimeout } from './member-connect.ts'
 import type { Pool } from './pool.ts'
 import { plainAddress } from './source-hash.ts'
 import { Splices } from './splice.ts'
@@ -50,7 +51,7 @@ export class TcpProxy {
     let connected = false
     const giveUp = (): void => void member.destroy()
     const timer = setTimeout(() => {
-      member.destroy(new Error(`no answer within ${this.#bounds.connectMilliseconds} ms`))
+      member.destroy(connectTimeout(this.#bounds.connectMilliseconds))
     }, this.#bounds.connectMilliseconds)
     backend.cuts.add(giveUp)
     client.once('close', giveUp)

@@ -41,15 +41,20 @@ export interface Peer {
   readonly stop: () => Promise<void>
 }
 
-export function httpPeer(cleanup: Cleanup, handler: RequestListener, port = 0): Promise<Peer> {
-  return listen(cleanup, createHttpServer({ keepAliveTimeout: 5_000 }, handler), port)
+export function httpPeer(
+  cleanup: Cleanup,
+  handler: RequestListener,
+  port = 0,
+  address = '127.0.0.1',
+): Promise<Peer> {
+  return listen(cleanup, createHttpServer({ keepAliveTimeout: 5_000 }, handler), port, address)
 }
 
 export function tcpPeer(cleanup: Cleanup, handler: (socket: Socket) => void, port = 0): Promise<Peer> {
   return listen(cleanup, createTcpServer({ allowHalfOpen: true }, handler), port)
 }
 
-async function listen(cleanup: Cleanup, server: Server, port: number): Promise<Peer> {
+async function listen(cleanup: Cleanup, server: Server, port: number, address = '127.0.0.1'): Promise<Peer> {
   const sockets = new Set<Socket>()
   server.on('connection', (socket) => {
     sockets.add(socket)
@@ -58,7 +63,7 @@ async function listen(cleanup: Cleanup, server: Server, port: number): Promise<P
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, '127.0.0.1', resolve)
+    server.listen(port, address, resolve)
   })
   const stop = async (): Promise<void> => {
     if (!server.listening) return
