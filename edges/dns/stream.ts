@@ -31,7 +31,10 @@ export class StreamConnection {
   readonly #socket: Socket
   readonly #limits: StreamLimits
   readonly #respond: (query: Buffer) => Buffer | null
+  /** What has come and is not answered yet lies from `#start` to `#end`. */
   #input: Buffer = Buffer.alloc(0)
+  #start = 0
+  #end = 0
   #state: 'idle' | 'reading' | 'writing' = 'idle'
   #timer: NodeJS.Timeout
   #ended = false
@@ -44,10 +47,9 @@ export class StreamConnection {
     this.#timer = this.#startTimer(limits.idleMs)
     socket.setNoDelay(true)
     socket.on('data', (segment: Buffer) => {
-      this.#input = this.#input.length === 0 ? segment : Buffer.concat([this.#input, segment])
+      this.#append(segment)
       this.#work(true)
     })
-    socket.on('drain', () => this.#work(false))
     socket.on('end', () => {
       this.#ended = true
       this.#work(false)
@@ -75,18 +77,44 @@ export class StreamConnection {
         this.#socket.destroy()
         return
       }
-      this.#socket.write(framed(response))
+      this.#socket.write(framed(response), this.#written)
       answered = true
     }
     this.#settle(answered, isInput)
   }
 
+  readonly #written = (): void => {
+    if (this.#state === 'writing' && this.#socket.writableLength === 0 && !this.#socket.destroyed)
+      this.#work(false)
+  }
+
+  /** Room doubles, so that a message of many small segments is not copied for each of them. */
+  #append(segment: Buffer): void {
+    const held = this.#end - this.#start
+    if (held === 0) {
+      this.#input = segment
+      this.#start = 0
+      this.#end = segment.length
+      return
+    }
+    if (this.#end + segment.length > this.#input.length) {
+      const larger = Buffer.allocUnsafe(2 * (held + segment.length))
+      this.#input.copy(larger, 0, this.#start, this.#end)
+      this.#input = larger
+      this.#start = 0
+      this.#end = held
+    }
+    segment.copy(this.#input, this.#end)
+    this.#end += segment.length
+  }
+
   #take(): Buffer | null {
-    if (this.#input.length < lengthFieldLength) return null
-    const end = lengthFieldLength + this.#input.readUInt16BE(0)
-    if (this.#input.length < end) return null
-    const query = this.#input.subarray(lengthFieldLength, end)
-    this.#input = this.#input.subarray(end)
+    const held = this.#end - this.#start
+    if (held < lengthFieldLength) return null
+    const frameLength = lengthFieldLength + this.#input.readUInt16BE(this.#start)
+    if (held < frameLength) return null
+    const query = this.#input.subarray(this.#start + lengthFieldLength, this.#start + frameLength)
+    this.#start += frameLength
     return query
   }
 
@@ -97,7 +125,7 @@ export class StreamConnection {
       // What was asked before the client closed its half is still sent (RFC 7766 section 6.2.4).
       this.#socket.end()
     } else this.#socket.resume()
-    const state = this.#socket.writableLength > 0 ? 'writing' : this.#input.length > 0 ? 'reading' : 'idle'
+    const state = this.#socket.writableLength > 0 ? 'writing' : this.#end > this.#start ? 'reading' : 'idle'
     // Octets that complete nothing buy no time: only progress moves the deadline.
     const isProgress = answered || !isInput
     if (state === this.#state && !isProgress) return
