@@ -45,7 +45,7 @@ const sample = fc.record(
     text,
     small: fc.integer(),
     large: fc.maxSafeInteger(),
-    ratio: fc.double({ noNaN: true }).map((value) => (value === 0 ? 0 : value)),
+    ratio: fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => (value === 0 ? 0 : value)),
     flag: fc.boolean(),
     kind: fc.constantFrom('a', 'b'),
     note: fc.option(text),
