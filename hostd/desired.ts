@@ -12,7 +12,6 @@ export interface DesiredIncarnation extends IncarnationSpecification {
 }
 
 export type ObservedLifecycle =
-  | 'creating'
   | 'starting'
   | 'running'
   | 'stopping'

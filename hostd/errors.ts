@@ -14,6 +14,7 @@ export const hostErrors = {
   'hostd/invalid_specification': 'The desired state holds a value that cannot be given to a hypervisor.',
   'hostd/incarnation_unknown': 'No such incarnation on this host.',
   'hostd/incarnation_alive': 'The incarnation still runs, so its directory must stay.',
+  'hostd/incarnation_over': 'The control plane knows the incarnation, and that it must not run any more.',
   'hostd/qmp_closed': 'The QMP connection is closed.',
   'hostd/qmp_timeout': 'QEMU did not answer a QMP command in time.',
   'hostd/qmp_error': 'QEMU answered a QMP command with an error.',

@@ -26,12 +26,13 @@ function situation(intent: Intent, phase: Phase, more: Partial<Situation> = {}):
           },
     predecessor: undefined,
     refusal: undefined,
+    over: false,
     ...more,
   }
 }
 
 test.each<[Intent, Phase, string, string | undefined, boolean]>([
-  ['running', 'absent', 'start', 'creating', false],
+  ['running', 'absent', 'start', 'starting', false],
   ['running', 'starting', 'none', 'starting', false],
   ['running', 'running', 'none', 'running', true],
   ['running', 'stopping', 'none', 'stopping', false],
@@ -63,11 +64,24 @@ test.each<[Intent, Phase, string, string | undefined, boolean]>([
 
 test('an incarnation waits for an earlier one of its instance, and says so', () => {
   const plan = planIncarnation(situation('running', 'absent', { predecessor: 'i-0' }))
-  expect(plan).toMatchObject({ action: 'none', lifecycle: 'creating', settled: false })
+  expect(plan).toMatchObject({ action: 'none', lifecycle: 'starting', settled: false })
   expect(plan.reason).toBe('WaitingForPredecessor: i-0 still runs on this host')
 })
 
 test('what was refused has failed and is not tried again', () => {
   const plan = planIncarnation(situation('running', 'absent', { refusal: 'StartFailed: x' }))
   expect(plan).toEqual({ action: 'none', lifecycle: 'failed', reason: 'StartFailed: x', settled: true })
+})
+
+test.each<[Intent, Phase, string, string | undefined]>([
+  ['running', 'running', 'stop', 'stopping'],
+  // Its directory stays, so that it is not taken for one to be started.
+  ['running', 'exited', 'none', 'stopped'],
+  ['stopped', 'running', 'stop', 'stopping'],
+  ['destroyed', 'exited', 'remove', undefined],
+  ['unknown', 'running', 'stop', 'stopping'],
+  ['unknown', 'exited', 'remove', undefined],
+  ['running', 'absent', 'none', 'stopped'],
+])('what is over, shall be %s and is %s: %s, say %s', (intent, phase, action, lifecycle) => {
+  expect(planIncarnation(situation(intent, phase, { over: true }))).toMatchObject({ action, lifecycle })
 })

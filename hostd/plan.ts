@@ -20,6 +20,8 @@ export interface Situation {
   readonly predecessor: string | undefined
   /** Why it can never be started. */
   readonly refusal: string | undefined
+  /** Whether the control plane has said that it is over: fenced, or a newer one took its place. */
+  readonly over: boolean
 }
 
 /**
@@ -29,7 +31,7 @@ export interface Situation {
  * here, and a person decides.
  */
 export function planIncarnation(situation: Situation): Plan {
-  switch (situation.desired?.intent) {
+  switch (intentOf(situation)) {
     case 'running':
       return planRunning(situation)
     case 'stopped':
@@ -41,13 +43,19 @@ export function planIncarnation(situation: Situation): Plan {
   }
 }
 
+/** What is over is stopped; its directory keeps it from being started again for as long as it is spoken of. */
+function intentOf({ desired, over }: Situation): DesiredIncarnation['intent'] | undefined {
+  if (!over || desired?.intent === 'destroyed') return desired?.intent
+  return desired === undefined ? 'destroyed' : 'stopped'
+}
+
 function planRunning({ status, predecessor, refusal }: Situation): Plan {
   if (status !== undefined) return observe(status)
   if (refusal !== undefined) return { action: 'none', lifecycle: 'failed', reason: refusal, settled: true }
   if (predecessor !== undefined) {
-    return unsettled('none', 'creating', `WaitingForPredecessor: ${predecessor} still runs on this host`)
+    return unsettled('none', 'starting', `WaitingForPredecessor: ${predecessor} still runs on this host`)
   }
-  return unsettled('start', 'creating', 'Creating')
+  return unsettled('start', 'starting', 'Creating')
 }
 
 function planStopped(status: IncarnationStatus | undefined): Plan {

@@ -2,6 +2,7 @@ import { array, assert, asyncProperty, constant, constantFrom, integer, oneof, r
 import { expect, test } from 'vitest'
 import { waitUntil } from './deadline.ts'
 import type { DesiredChange, DesiredIncarnation, Observation } from './desired.ts'
+import { HostError } from './errors.ts'
 import { Reconciler, type ReconcilerOptions } from './reconciler.ts'
 import { SimulatedDriver } from './simulated_driver.ts'
 import { testSpecification } from './testing/guests.ts'
@@ -26,6 +27,7 @@ class Bench {
   readonly realized: number[] = []
   reconciler = this.#make()
   refuseReports = false
+  readonly over = new Set<string>()
 
   restart(): void {
     this.reconciler.close()
@@ -37,6 +39,9 @@ class Bench {
       acceleration: 'tcg',
       report: async (observation) => {
         await Promise.resolve()
+        if (this.over.has(observation.incarnation) && observation.lifecycle !== 'stopped') {
+          throw new HostError('hostd/incarnation_over', observation.incarnation)
+        }
         if (this.refuseReports) throw new Error('The control plane cannot be reached.')
         this.observations.push(observation)
       },
@@ -198,6 +203,24 @@ test('the next incarnation of an instance waits until the one before has ended',
   bench.reconciler.apply([change({ ...before, intent: 'destroyed' })], 3)
   await bench.until(3)
   expect(bench.driver.list().map(({ specification }) => specification.incarnation)).toEqual(['incarnation-2'])
+  bench.reconciler.close()
+})
+
+test('what the control plane says is over is ended, and not started again', async () => {
+  const bench = new Bench()
+  const rows = [desired('web-1', 'running')]
+  bench.reconciler.snapshot(rows, 1)
+  await bench.until(1)
+  bench.over.add('incarnation-of-web-1')
+  bench.restart()
+  bench.reconciler.snapshot(rows, 2)
+  await bench.until(2)
+  await waitUntil('it has ended', 10_000, () => bench.lifecycles('web-1').at(-1) === 'stopped' || undefined)
+  bench.over.clear()
+  bench.restart()
+  bench.reconciler.snapshot(rows, 3)
+  await bench.until(3)
+  expect(bench.driver.list().map(({ phase }) => phase)).toEqual(['exited'])
   bench.reconciler.close()
 })
 

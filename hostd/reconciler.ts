@@ -9,8 +9,9 @@ import { Semaphore } from './semaphore.ts'
 
 export interface ReconcilerOptions {
   /**
-   * Sends an observation to the control plane. Resolves when it is accepted, or refused for good; a rejection means that it is sent
-   * again.
+   * Sends an observation to the control plane. Resolves when it is accepted, or refused for good. A rejection with the code
+   * `hostd/incarnation_over` means that the control plane knows the incarnation and says that it must end; any other
+   * rejection means that the observation is sent again.
    */
   readonly report: (observation: Observation) => Promise<void>
   readonly acceleration: Acceleration
@@ -32,11 +33,13 @@ interface Tracked {
   again: boolean
   settled: boolean
   quarantined: boolean
+  over: boolean
   readonly slot: ReportSlot
 }
 
 const startsAtOnceMax = 4
 const reportsAtOnceMax = 8
+const reasonCharactersMax = 1000
 const stopDeadlineMillisecondsDefault = 30_000
 
 /**
@@ -77,6 +80,7 @@ export class Reconciler {
     for (const incarnation of new Set([...desired.keys(), ...known])) {
       const tracked = this.#track(incarnation)
       tracked.slot.forget()
+      tracked.over = false
       this.#desire(tracked, desired.get(incarnation), revision)
     }
     this.#announceRealized()
@@ -117,6 +121,7 @@ export class Reconciler {
       report: this.#options.report,
       semaphore: this.#reports,
       onAccepted: () => this.#finish(tracked),
+      onOver: () => this.#end(tracked),
     })
     const tracked: Tracked = {
       incarnation,
@@ -129,6 +134,7 @@ export class Reconciler {
       again: false,
       settled: false,
       quarantined: false,
+      over: false,
       slot,
     }
     this.#tracked.set(incarnation, tracked)
@@ -159,6 +165,13 @@ export class Reconciler {
     }
   }
 
+  /** The control plane has said that this one must not run any more. */
+  #end(tracked: Tracked): void {
+    if (tracked.over) return
+    tracked.over = true
+    this.#wake(tracked)
+  }
+
   /** Looks at one incarnation, once at a time; what happens meanwhile makes it look again. */
   #wake(tracked: Tracked): void {
     tracked.settled = false
@@ -185,10 +198,10 @@ export class Reconciler {
   }
 
   async #step(tracked: Tracked): Promise<void> {
-    const { desired, refusal } = tracked
+    const { desired, refusal, over } = tracked
     const status = this.#driver.status(tracked.incarnation)
     const predecessor = desired === undefined ? undefined : this.#predecessorOf(desired)
-    const plan = planIncarnation({ desired, status, predecessor, refusal })
+    const plan = planIncarnation({ desired, status, predecessor, refusal, over })
     this.#say(tracked, plan.lifecycle, plan.reason)
     tracked.quarantined ||= plan.lifecycle === 'quarantined'
     await this.#act(tracked, plan)
@@ -233,7 +246,7 @@ export class Reconciler {
   #retryLater(tracked: Tracked, error: unknown): void {
     if (this.#closed) return
     const detail = error instanceof Error ? error.message : String(error)
-    const lifecycle = tracked.slot.latest?.lifecycle ?? 'creating'
+    const lifecycle = tracked.slot.latest?.lifecycle ?? 'starting'
     this.#say(tracked, lifecycle, `Retrying: ${detail}`)
     tracked.timer = setTimeout(() => this.#wake(tracked), backoffMilliseconds(tracked.attempt))
     tracked.attempt += 1
@@ -266,7 +279,7 @@ export class Reconciler {
       generation:
         desired?.generation ?? status?.specification.generation ?? tracked.slot.latest?.generation ?? 0,
       lifecycle,
-      reason,
+      reason: reason.slice(0, reasonCharactersMax),
       acceleration: status?.acceleration ?? this.#options.acceleration,
       guestReady: status?.phase === 'running' && status.guestReady,
       forwards: status?.phase === 'exited' ? [] : (status?.forwards ?? []),

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { backoffMilliseconds } from './backoff.ts'
 import type { Observation } from './desired.ts'
+import { HostError } from './errors.ts'
 import type { Semaphore } from './semaphore.ts'
 
 const reportTimeoutMilliseconds = 30_000
@@ -10,6 +11,8 @@ export interface ReportSlotOptions {
   /** Bounds the reports under way, over all slots. */
   readonly semaphore: Semaphore
   readonly onAccepted: () => void
+  /** Called when the answer was that the incarnation must not run any more. */
+  readonly onOver: () => void
 }
 
 /**
@@ -81,12 +84,21 @@ export class ReportSlot {
     if (observation === undefined || this.#closed) return
     try {
       await withTimeout(this.#options.report(observation))
-      if (history === this.#history) this.#accepted = observation
-      this.#attempt = 0
-    } catch {
+      this.#accept(observation, history)
+    } catch (error) {
+      if (error instanceof HostError && error.code === 'hostd/incarnation_over') {
+        this.#accept(observation, history)
+        this.#options.onOver()
+        return
+      }
       // A newer observation, which has set the count to zero, does not wait for the old one's turn.
       if (observation === this.#latest) this.#attempt += 1
     }
+  }
+
+  #accept(observation: Observation, history: number): void {
+    if (history === this.#history) this.#accepted = observation
+    this.#attempt = 0
   }
 
   #sendLater(): void {

@@ -8,7 +8,10 @@ import { acquireExclusiveLock } from '../exclusive_lock.ts'
 import { type ArchiveMember, writeCpioArchive } from './cpio.ts'
 import { findKernelPackage, type KernelPackage, unpackKernelPackage } from './kernel_package.ts'
 
-/** A bootable image: what QEMU loads, and the digest of both files (SHA-256, lower-case hexadecimal). */
+/**
+ * A bootable image: what QEMU loads. The digest, `sha256:` and 64 hexadecimal digits, is that of the initrd, which holds the modules of
+ * just this kernel.
+ */
 export interface GuestImage {
   readonly kernel: string
   readonly initrd: string
@@ -21,6 +24,8 @@ const modules = [
   ...['failover', 'net_failover', 'virtio_net', 'virtio_blk', 'cdrom', 'isofs', 'button', 'evdev'],
   ...['pvpanic', 'pvpanic-pci'],
 ]
+/** Part of what images are kept by: changes when what is kept does. */
+const layoutVersion = 2
 const busyboxPath = '/bin/busybox'
 const lockTimeoutMilliseconds = 600_000
 
@@ -103,7 +108,11 @@ async function readUserland(): Promise<Userland> {
   ]
   return {
     members,
-    digest: createHash('sha256').update(writeCpioArchive(members)).digest('hex').slice(0, 16),
+    digest: createHash('sha256')
+      .update(`${layoutVersion}`)
+      .update(writeCpioArchive(members))
+      .digest('hex')
+      .slice(0, 16),
   }
 }
 
@@ -123,7 +132,7 @@ async function assemble(userland: Userland, scratch: string, target: string): Pr
   const initrd = await promisify(gzip)(archive, { level: 9 })
   await writeFile(join(image, 'vmlinuz'), kernel)
   await writeFile(join(image, 'initrd.gz'), initrd)
-  await writeFile(join(image, 'digest'), createHash('sha256').update(kernel).update(initrd).digest('hex'))
+  await writeFile(join(image, 'digest'), `sha256:${createHash('sha256').update(initrd).digest('hex')}`)
   await rename(image, target)
   return {
     kernel: join(target, 'vmlinuz'),
