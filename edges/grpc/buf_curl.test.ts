@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { contractRegistry } from '../derived_files.ts'
 import { grpcEdge } from '../testing/edge.ts'
 import { TOKEN } from '../testing/fake_control_plane.ts'
 import { runTool, type ToolResult } from '../testing/run_tool.ts'
+import { Api } from './api.ts'
 
 /** buf's client: it knows nothing of the interface but what reflection says. */
 function bufCurl(address: string, method: string, request: object, ...more: string[]): Promise<ToolResult> {
@@ -20,8 +22,9 @@ const box = {
 }
 
 describe('a client by reflection', () => {
-  it('lists every method', async () => {
-    const { address, api } = await grpcEdge()
+  it('lists every method of every domain', async () => {
+    const api = new Api(await contractRegistry())
+    const { address } = await grpcEdge({ api })
     const args = ['curl', '--protocol', 'grpc', '--http2-prior-knowledge', '--list-methods']
     const { stdout } = await runTool('buf', [...args, `http://${address}`])
     const listed = stdout.trim().split('\n')
