@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -178,7 +178,9 @@ test('a guest that does not heed the power button is ended at the deadline', {
   expect(two).toEqual(one)
 })
 
-test('without DHCP a guest takes its addresses from the seed', { timeout: testTimeout }, async () => {
+test('without DHCP a guest takes its addresses from the seed, and its console stays bounded', {
+  timeout: testTimeout,
+}, async () => {
   const deaf = {
     arguments: () =>
       [0, 1].flatMap((index) => [
@@ -187,12 +189,18 @@ test('without DHCP a guest takes its addresses from the seed', { timeout: testTi
       ]),
     forwards: () => Promise.resolve([]),
   }
-  const driver = await openDriver({ network: deaf })
+  const driver = await openDriver({ network: deaf, consoleBytesMax: 4096 })
   const other = { ...testPort(6), address: '10.0.1.6', gateway: '10.0.1.1' }
-  await driver.start(testSpecification('web-1', 5, { ports: [testPort(5), other] }))
+  await driver.start(
+    testSpecification('web-1', 5, { ports: [testPort(5), other], userData: '#!/bin/sh\nseq 20000\n' }),
+  )
   await waitForStatus(driver, 'web-1', (status) => status.guestReady)
   const console_ = (await driver.consoleLog('incarnation-of-web-1', 4096)).toString()
   expect(console_).toContain('ULTRACLOUD-READY web-1 instance-web-1 10.0.0.5 10.0.1.6 ')
+  expect(console_.length).toBe(4096)
+  const file = join(hostDirectory, 'incarnations', 'incarnation-of-web-1', 'console.log')
+  await waitUntil('the console is cut', 30_000, async () => (await stat(file)).size <= 4096 || undefined)
+  expect((await driver.consoleLog('incarnation-of-web-1', 1_000_000)).length).toBeLessThanOrEqual(2 * 4096)
 })
 
 test('a guest whose kernel panics has failed', { timeout: testTimeout }, async () => {
