@@ -18,12 +18,14 @@ export interface LogOptions {
   readonly heartbeatMilliseconds?: number
   /** Entries in a block of the hash chain; the same on every member and fixed when a directory is formatted. */
   readonly blockEntries?: number
+  /** How long after one verification of all sealed segments the next begins. Default one day. */
+  readonly scrubIntervalMilliseconds?: number
   /**
    * Called once when the member has stopped by itself: storage failed, an invariant broke, or a follower threw.
    * The process should say so and exit.
    */
   readonly failed: (error: Error) => void
-  /** Told when the connection to a peer breaks or is refused; once for each change, not for each attempt. */
+  /** Told when the connection to a peer breaks or is refused (once for each change), and what the scrub finds. */
   readonly warn?: (message: string) => void
 }
 
@@ -31,6 +33,7 @@ export interface LogOptions {
 const heartbeatTicks = 5
 
 export interface Times {
+  readonly scrubMilliseconds: number
   readonly tickMilliseconds: number
   readonly heartbeatTicks: number
   readonly electionTicks: number
@@ -49,6 +52,7 @@ export function resolveTimes(options: LogOptions): Times {
   }
   const tickMilliseconds = heartbeat / heartbeatTicks
   return {
+    scrubMilliseconds: options.scrubIntervalMilliseconds ?? 24 * 60 * 60 * 1000,
     tickMilliseconds,
     heartbeatTicks,
     electionTicks: Math.ceil(election / tickMilliseconds),

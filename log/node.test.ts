@@ -1,3 +1,5 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Entry, Log, LogErrorCode } from './log.ts'
 import { LogError } from './log.ts'
@@ -155,6 +157,19 @@ test('after closing everything is refused, and closing again does no harm', asyn
   expect(codeOf(() => log.follow(1, () => undefined))).toBe('CLOSED')
   await expect(log.readIndex()).rejects.toMatchObject({ code: 'CLOSED' })
   await expect(log.read(1, 1, 1)).rejects.toMatchObject({ code: 'CLOSED' })
+})
+
+test('the scrub finds a segment that rots while the member runs', async () => {
+  await propose(log, names(1, 40))
+  await cluster.close(log)
+  const segments = join(cluster.optionsOf(1).directory, 'segments')
+  const path = join(segments, (await readdir(segments)).sort()[0] ?? '')
+  const content = await readFile(path)
+  content[40] = (content[40] ?? 0) ^ 1
+  await writeFile(path, content)
+  const again = await cluster.open(1, { scrubIntervalMilliseconds: 20 })
+  await eventually('the warning', () => cluster.warnings.some((text) => text.startsWith('SEGMENT_DAMAGED')))
+  await cluster.close(again)
 })
 
 test('a directory that is in use or another member’s does not open', async () => {

@@ -15,6 +15,7 @@ import type { Effects, LeadershipChange } from './raft/effects.ts'
 import { Raft } from './raft/raft.ts'
 import type { Message } from './raft/types.ts'
 import { Reads } from './reads.ts'
+import { Scrubber } from './scrubber.ts'
 import { LogStore } from './storage/store.ts'
 import { Ticker } from './ticker.ts'
 import { startTransport } from './transport/start.ts'
@@ -56,6 +57,7 @@ class LogNode implements Log {
   readonly #reads: Reads
   readonly #delivery: Delivery
   readonly #ticker: Ticker
+  readonly #scrubber: Scrubber
   readonly #leadership = new BehaviorSubject<Leadership>({ term: 0, leader: 0, ready: false })
   #transport: Transport | undefined
   /** The index of this member's own no-op while it leads. */
@@ -95,6 +97,9 @@ class LogNode implements Log {
     })
     this.#delivery.advance(store.sealedIndex)
     this.#ticker = new Ticker(this.#times.tickMilliseconds, this.#times.heartbeatTicks, () => this.#tick())
+    this.#scrubber = new Scrubber(store.segments, this.#times.scrubMilliseconds, ({ message }) =>
+      options.warn?.(message),
+    )
   }
 
   get leadership(): Observable<Leadership> {
@@ -107,6 +112,7 @@ class LogNode implements Log {
       status: () => this.status(),
     })
     this.#ticker.start()
+    this.#scrubber.start()
     this.#schedule()
   }
 
@@ -178,6 +184,7 @@ class LogNode implements Log {
     this.#failure = error instanceof Error ? error : new Error(String(error))
     this.#stop(`the member has stopped: ${this.#failure.message}`)
     void this.#transport?.close()
+    void this.#scrubber.stop()
     this.#leadership.next({ term: this.#leadership.value.term, leader: 0, ready: false })
     this.#options.failed(this.#failure)
   }
@@ -192,6 +199,7 @@ class LogNode implements Log {
     }
     this.#stop('the member was closed')
     await this.#transport?.close()
+    await this.#scrubber.stop()
     await this.#store.close()
     this.#leadership.complete()
   }

@@ -82,9 +82,10 @@ export class TestCluster {
     return options
   }
 
-  async open(member: number): Promise<Log> {
+  async open(member: number, change: Partial<MemberOptions> = {}): Promise<Log> {
     const log = await openLog({
       ...this.optionsOf(member),
+      ...change,
       failed: (error) => this.failures.push(error),
       warn: (message) => this.warnings.push(message),
     })

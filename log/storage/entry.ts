@@ -19,7 +19,7 @@ import type { Entry, EntryKind } from '../raft/types.ts'
  * The second field chains the records: an entry that was replaced by an older one of the same index is noticed,
  * though its own CRC holds. Hardware-assisted CRC-32 comes with Node (190 ns for 288 bytes); CRC-32C does not.
  */
-export const recordHeaderBytes = 32
+const recordHeaderBytes = 32
 
 export interface StoredEntry {
   readonly entry: Entry

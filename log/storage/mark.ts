@@ -17,7 +17,7 @@ export interface Mark {
   readonly hardState: HardState
 }
 
-export const emptyMark: Mark = { index: 0, crc: 0, hardState: { term: 0, vote: 0 } }
+const emptyMark: Mark = { index: 0, crc: 0, hardState: { term: 0, vote: 0 } }
 
 /** Two slots, written in turn and a page apart, so that a torn write spoils the older one alone. */
 const slotDistance = 4096

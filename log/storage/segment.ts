@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { crc32, zstdDecompressSync } from 'node:zlib'
-import { decodeEntry, type StoredEntry } from './entry.ts'
+import { decodeEntry, recordLength, type StoredEntry } from './entry.ts'
 import { restoreAdvice, StorageError } from './errors.ts'
 import {
   decodeTrailer,
@@ -32,7 +32,7 @@ export function decodeFrame(row: FrameRow, raw: Buffer): StoredEntry[] {
     if (before !== undefined && before.crc !== record.previousCrc)
       throw new RangeError('entries are not linked')
     stored.push(record)
-    offset += 32 + record.entry.payload.length
+    offset += recordLength(record.entry)
   }
   if (offset !== raw.length) throw new RangeError('frame holds more than its entries')
   return stored

@@ -116,7 +116,7 @@ test('the chain is the same on two members that got the same entries in differen
   expect(chains[0]).toMatch(/^[0-9a-f]{64}$/)
 })
 
-test('a log is read offline and written into a fresh storage.directory', async () => {
+test('a log is read offline and written into a fresh directory', async () => {
   const entries = await storage.prepare(true)
   const read: Entry[] = []
   const reader = readLog(storage.directory)

@@ -55,6 +55,7 @@ export class WriteQueue {
   }
 
   push(change: QueuedChange): void {
+    if (this.#stopped) return
     this.#queue.push(change)
     this.#writing ??= this.#run(this.#write()).finally(() => {
       this.#writing = undefined
@@ -154,6 +155,7 @@ export class WriteQueue {
     try {
       await task
     } catch (error) {
+      if (this.#stopped) return
       this.stop()
       const known = error instanceof StorageError
       const text = error instanceof Error ? error.message : String(error)

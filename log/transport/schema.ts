@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import protobuf from 'protobufjs'
 
 /** The checked-in contract, which is also what runs: everything on the wire is derived from it. */
-export const chainfireProto: URL = new URL('./chainfire.proto', import.meta.url)
+const chainfireProto: URL = new URL('./chainfire.proto', import.meta.url)
 
 const root = protobuf.parse(readFileSync(chainfireProto, 'utf8'), { keepCase: false }).root
 const packageName = 'ultracloud.chainfire.v1'
