@@ -45,9 +45,12 @@ const nameLengthMax = 255
 /** Characters of a value; far above what a UDP answer carries, far below a message's 65,535 octets. */
 export const valueLengthMax = 16_384
 /** Octets of all the strings of a TXT value: with every octet escaped it is still no longer than a value may be. */
-export const textLengthMax = 4_000
+const textLengthMax = 4_000
 /** Octets, RFC 1035 section 3.3: a character-string has one length octet. */
 const characterStringLengthMax = 255
+
+/** What nearly every name is: canonical already, so that a row costs no walk over its octets. */
+const plainName = /^[a-z0-9_*-]+(?:\.[a-z0-9_*-]+)*$/
 
 /** Characters that mean something to a master file and so need a backslash (RFC 1035 section 5.1). */
 const specialCharacters = '."\\();@$'
@@ -60,6 +63,7 @@ export function parseName(text: string): { readonly ok: true; readonly name: Dom
   if (text === '.') return { ok: true, name: { text: '.', wire: '' } }
   if (text === '') return nameError('A name must not be empty.')
   if (text.length > nameLengthMax * 4) return nameError('The name is longer than 255 octets.')
+  if (plainName.test(text)) return nameOf(text.split('.'), text)
   const labels: string[] = []
   let label = ''
   for (let index = 0; index < text.length; ) {
@@ -314,7 +318,9 @@ function octetAt(
 }
 
 function utf8At(text: string, index: number): { readonly character: string; readonly length: number } {
-  const character = String.fromCodePoint(text.codePointAt(index) ?? 0)
+  const point = text.codePointAt(index) ?? 0
+  const character = String.fromCodePoint(point)
+  if (point < 0x80) return { character, length: 1 }
   return { character: Buffer.from(character, 'utf8').toString('latin1'), length: character.length }
 }
 
@@ -325,6 +331,7 @@ function lowerCase(character: string): string {
 
 function escapeLabel(label: string): string {
   let text = ''
+  if (!label.includes('.') && plainName.test(label)) return label
   for (const character of label) {
     if (specialCharacters.includes(character)) text += `\\${character}`
     else text += /[\x21-\x7e]/.test(character) ? character : decimalEscape(character)

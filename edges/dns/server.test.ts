@@ -171,7 +171,6 @@ describe('the server', () => {
     await client.ask(web)
     await server.close()
     await client.ended()
-    closers.length = 0
     await expect(StreamClient.open(server.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
   })
 })

@@ -36,6 +36,7 @@ export interface DnsServer {
   readonly address: string
   readonly port: number
   statistics(): DnsStatistics
+  /** Stops listening and closes every connection; may be called again. */
   close(): Promise<void>
 }
 
@@ -53,16 +54,21 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
   const datagrams = new DatagramSide(options.store, counter)
   const streams = new StreamSide(options, counter)
   const { datagramSocket, server, port } = await bindBoth(options, datagrams, streams)
+  const stop = async (): Promise<void> => {
+    const closed = [once(datagramSocket, 'close'), once(server, 'close')]
+    datagramSocket.close()
+    server.close()
+    streams.close()
+    await Promise.all(closed)
+  }
+  let stopped: Promise<void> | null = null
   return {
     address: options.host,
     port,
     statistics: () => counter.statistics(streams.size),
     close: async () => {
-      const closed = [once(datagramSocket, 'close'), once(server, 'close')]
-      datagramSocket.close()
-      server.close()
-      streams.close()
-      await Promise.all(closed)
+      stopped ??= stop()
+      await stopped
     },
   }
 }
@@ -74,15 +80,17 @@ async function bindBoth(
 ): Promise<{ datagramSocket: DatagramSocket; server: Server; port: number }> {
   for (let attempt = 1; ; attempt += 1) {
     const datagramSocket = datagrams.create(options.host)
-    const bound = once(datagramSocket, 'listening')
-    datagramSocket.bind(options.port, options.host)
-    await bound
-    const { port } = datagramSocket.address()
-    const server = streams.create()
     try {
+      const bound = once(datagramSocket, 'listening')
+      datagramSocket.bind(options.port, options.host)
+      await bound
+      const { port } = datagramSocket.address()
+      const server = streams.create()
       server.listen(port, options.host)
       await once(server, 'listening')
       datagramSocket.on('error', () => datagrams.failed())
+      // A connection that the system could not hand over, for want of descriptors: the next one may do.
+      server.on('error', () => streams.failed())
       return { datagramSocket, server, port }
     } catch (error) {
       datagramSocket.close()
@@ -184,6 +192,10 @@ class StreamSide {
 
   close(): void {
     for (const connection of this.#connections) connection.close()
+  }
+
+  failed(): void {
+    this.#counter.refused += 1
   }
 
   #accept(socket: Socket): void {
