@@ -1,6 +1,6 @@
 import type { Message, Of } from '../../domains/kernel/contract.ts'
 import { parseRequest } from '../../domains/kernel/parse.ts'
-import type { ControlPlane, LogEntryView } from '../control_plane.ts'
+import type { ControlPlane, LogEntryView, LogPage } from '../control_plane.ts'
 import type { Call, Fields, StreamHandler, UnaryHandler } from './call.ts'
 import {
   type ClusterMethodName,
@@ -13,6 +13,7 @@ import {
   WhyRequest,
 } from './cluster_service.ts'
 import { feedMessages } from './feed_messages.ts'
+import { MESSAGE_CHARACTERS_MAX } from './limits.ts'
 
 const LOG_BATCH = 256
 
@@ -70,12 +71,30 @@ async function* followLog(
   while (left > 0 && !signal.aborted) {
     const page = await control.log(actor, { from, limit: Math.min(LOG_BATCH, left), type })
     left -= page.entries.length
-    if (page.entries.length > 0) yield { entries: page.entries.map(entryFields), next: page.next }
+    yield* logMessages(page)
     const ended = page.next <= from
     from = page.next
     if (ended && !request.follow) return
     if (ended) await control.waitForRevision(from, signal)
   }
+}
+
+/** Cuts a page into messages of bounded size. */
+function* logMessages({ entries, next }: LogPage): Iterable<Fields> {
+  let part: Fields[] = []
+  let characters = 0
+  for (const entry of entries) {
+    const fields = entryFields(entry)
+    const size = JSON.stringify(fields).length
+    if (part.length > 0 && characters + size > MESSAGE_CHARACTERS_MAX) {
+      yield { entries: part, next: entry.revision }
+      part = []
+      characters = 0
+    }
+    part.push(fields)
+    characters += size
+  }
+  if (part.length > 0) yield { entries: part, next }
 }
 
 function entryFields(entry: LogEntryView): Fields {

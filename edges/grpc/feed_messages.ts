@@ -1,12 +1,10 @@
 import type { Of } from '../../domains/kernel/contract.ts'
 import type { FeedBatch } from '../control_plane.ts'
 import type { FollowFeedResponse } from './cluster_service.ts'
-
-/** A message ends after this much JSON, and the batch goes on in the next: this is what a reader who stopped holds back. */
-const MESSAGE_CHARACTERS_MAX = 128 * 1024
+import { MESSAGE_CHARACTERS_MAX } from './limits.ts'
 
 /** A batch has at most this many changes; a receiver stops at more. */
-export const BATCH_CHANGES_MAX = 1_000_000
+const BATCH_CHANGES_MAX = 1_000_000
 
 type FeedMessage = Of<typeof FollowFeedResponse>
 

@@ -2,8 +2,11 @@ import type { ChannelOptions } from '@grpc/grpc-js'
 
 /** A request may carry this much: a log entry is no larger. */
 export const REQUEST_BYTES_MAX = 1024 * 1024
-/** A page of rows, or a feed's message. */
+/** A page of rows. */
 export const RESPONSE_BYTES_MAX = 16 * 1024 * 1024
+
+/** A stream's message ends after this much JSON, and goes on in the next: it is what a reader who stopped holds back. */
+export const MESSAGE_CHARACTERS_MAX = 128 * 1024
 
 /** What a client's channel may cost. */
 export const channelOptions: ChannelOptions = {

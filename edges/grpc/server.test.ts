@@ -226,6 +226,31 @@ describe('the server', () => {
     expect(error?.metadata.get(DETAILS_TRAILER)).toEqual(['{"truncated":true}'])
   })
 
+  it('refuses an answer beyond the bound, and cuts long pages of the log into messages', async () => {
+    const { control, client } = await grpcEdge()
+    const note = 'x'.repeat(1024 * 1024)
+    const row = { uid: 'u', name: 'n', note }
+    const many = Array.from({ length: 17 }, () => row)
+    control.read = async () => ({ revision: 1, history: 'h', rows: many, nextPageToken: '' })
+    await expect(client().read({ kind: 'toy.box' })).rejects.toMatchObject({ code: 'TOO_LARGE' })
+    const [actor, rest] = [
+      { principal: 'p', kind: 'user' } as const,
+      { time: 1, command: '', commandId: '', cause: '' },
+    ]
+    for (let revision = 1; revision <= 20; revision += 1)
+      control.entries.push({ ...rest, revision, actor, request: { note }, events: [] })
+    const seen: number[] = []
+    for await (const { entries, next } of client().stream(
+      'ClusterService/Log',
+      {},
+      new AbortController().signal,
+    )) {
+      seen.push(...(entries as { revision: number }[]).map(({ revision }) => revision))
+      expect(next).toBe((seen.at(-1) ?? 0) + 1)
+    }
+    expect(seen).toEqual(Array.from({ length: 20 }, (_, n) => n + 1))
+  })
+
   it('cuts a connection whose other end is silent', async () => {
     const { address } = await grpcEdge({ keepaliveMilliseconds: 100 })
     const socket = await silentHttp2(address)

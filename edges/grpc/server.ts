@@ -160,7 +160,10 @@ class Served {
         return await forwarder.call(leader, each.path, raw.request, token, call.remainingMilliseconds)
       }
       const answer = await handler(this.#decode(each, raw.request), call)
-      return this.#options.api.codec.encode(each.types.response, answer)
+      const bytes = this.#options.api.codec.encode(each.types.response, answer)
+      if (bytes.length > RESPONSE_BYTES_MAX)
+        throw new Rejection('TOO_LARGE', `the answer has ${bytes.length} bytes: ask for a smaller page`)
+      return bytes
     } finally {
       this.#inFlight -= 1
     }
