@@ -65,6 +65,7 @@ export class Platform {
   readonly #waiters = new Set<{ revision: number; resolve: () => void }>()
   #unproposed: Pending[] = []
   #leading: { readonly term: number; next: number } | undefined
+  #leadership: Leadership = { term: 0, leader: 0, ready: false }
   #applied: Applied
   #lastTime: number
   #closed = false
@@ -267,18 +268,19 @@ export class Platform {
     if (this.#leading !== undefined) this.#leading.next = (batch[0] as Pending).revision
   }
 
-  #onLeadership({ term, ready, leader }: Leadership): void {
-    if (this.#leading !== undefined && (!ready || term !== this.#leading.term)) this.#abdicate()
+  #onLeadership(leadership: Leadership): void {
+    this.#leadership = leadership
+    if (this.#leading !== undefined && (!leadership.ready || leadership.term !== this.#leading.term))
+      this.#abdicate()
+    this.#tryToLead()
+  }
+
+  /** Decides from here on, once this member leads and has applied all that its log holds. */
+  #tryToLead(): void {
     const { memberId, lastIndex } = this.#log.status()
+    const { term, ready, leader } = this.#leadership
     if (!ready || leader !== memberId || this.#leading !== undefined || this.#closed) return
-    if (lastIndex !== this.#applied.revision) {
-      this.#onFatal(
-        new Error(
-          `leadership is ready at index ${lastIndex}, but index ${this.#applied.revision} is applied`,
-        ),
-      )
-      return
-    }
+    if (lastIndex !== this.#applied.revision) return
     this.#leading = { term, next: lastIndex + 1 }
     this.heartbeats.begin()
     this.#processes.start()
@@ -330,6 +332,7 @@ export class Platform {
       this.#waiters.delete(waiter)
       waiter.resolve()
     }
+    this.#tryToLead()
     if (this.#leading !== undefined) this.#processes.wake()
   }
 
