@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { contractRegistry } from '../derived_files.ts'
+import { contractRegistry } from '../generate/derived_files.ts'
 import { grpcEdge } from '../testing/edge.ts'
 import { TOKEN } from '../testing/fake_control_plane.ts'
 import { runTool, type ToolResult } from '../testing/run_tool.ts'

@@ -65,14 +65,14 @@ export const StatusResponse = message({
   hosts: [8, z.array(HostStatus.schema)],
 })
 export const MemberListRequest = message({})
-export const MemberListResponse = message({ members: [1, z.array(Member.schema)] })
+const MemberListResponse = message({ members: [1, z.array(Member.schema)] })
 export const LogRequest = message({
   from: [1, z.int().min(0).describe('The first revision.')],
   limit: [2, z.int().min(0).describe('How many entries at most; 0: all there are.')],
   type: [3, z.string().max(127).describe('domain.Command or domain.Event; empty: all.')],
   follow: [4, z.boolean().describe('Go on with what is yet to come.')],
 })
-export const LogResponse = message({
+const LogResponse = message({
   entries: [1, z.array(LogEntry.schema)],
   next: [2, z.int().describe('Where to go on from.')],
 })
@@ -81,12 +81,12 @@ export const WhyRequest = message({
   name: [2, z.string().min(1).max(255)],
   project: [3, z.string().max(63)],
 })
-export const WhyResponse = message({ entries: [1, z.array(LogEntry.schema).describe('Oldest first.')] })
+const WhyResponse = message({ entries: [1, z.array(LogEntry.schema).describe('Oldest first.')] })
 export const DiffRequest = message({
   from: [1, moment.min(1)],
   to: [2, moment],
 })
-export const DiffResponse = message({
+const DiffResponse = message({
   from: [1, z.int()],
   to: [2, z.int()],
   changes: [3, z.array(RowChange.schema)],
@@ -111,7 +111,7 @@ export const HeartbeatRequest = message({
   history: [3, z.string().max(64)],
   incarnations: [4, z.array(z.string().max(64)).max(10_000)],
 })
-export const HeartbeatResponse = message({})
+const HeartbeatResponse = message({})
 
 /** What a method of the cluster's own service does. */
 export type ClusterMethodName = 'Status' | 'MemberList' | 'Log' | 'Why' | 'Diff' | 'FollowFeed' | 'Heartbeat'

@@ -40,7 +40,7 @@ const shelf = resource({
 })
 
 /** One of each shape that a contract may have. */
-export const toy = contract({
+const toy = contract({
   name: 'toy',
   doc: 'Boxes, to try the edges with.',
   resources: { box, shelf },

@@ -8,7 +8,7 @@ function words(name: string): readonly string[] {
 }
 
 /** `recordSet` → `record_set`. */
-export function snakeCase(name: string): string {
+function snakeCase(name: string): string {
   return words(name).join('_')
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { repositoryRoot, runTool } from '../testing/run_tool.ts'
 import {
   contractRegistry,
   derivedOpenApi,
@@ -10,9 +11,8 @@ import {
   OPENAPI_FILE,
   PROTO_DIRECTORY,
 } from './derived_files.ts'
-import { repositoryRoot, runTool } from './testing/run_tool.ts'
 
-const STALE = 'is stale: run `node edges/generate.ts`'
+const STALE = 'is stale: run `node edges/generate/main.ts`'
 const protos = join(repositoryRoot, PROTO_DIRECTORY)
 const registry = await contractRegistry()
 

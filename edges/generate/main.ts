@@ -12,7 +12,7 @@ import {
 } from './derived_files.ts'
 
 /** Writes what is derived from the contracts into the repository: run it after changing one. */
-const root = new URL('../', import.meta.url)
+const root = new URL('../../', import.meta.url)
 const registry = await contractRegistry()
 for (const [path, text] of derivedProtos(registry)) {
   const file = fileURLToPath(new URL(`${PROTO_DIRECTORY}/${path}`, root))

@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises'
-import type { Contract } from '../domains/kernel/contract.ts'
-import { Registry } from '../domains/kernel/registry.ts'
-import { printFile } from '../domains/kernel/wire/print.ts'
-import { Api } from './grpc/api.ts'
-import { openApi } from './rest/openapi.ts'
+import type { Contract } from '../../domains/kernel/contract.ts'
+import { Registry } from '../../domains/kernel/registry.ts'
+import { printFile } from '../../domains/kernel/wire/print.ts'
+import { Api } from '../grpc/api.ts'
+import { openApi } from '../rest/openapi.ts'
 
 /** Where the derived files are checked in, from the repository's root. */
 export const PROTO_DIRECTORY = 'edges/grpc/proto'
@@ -11,7 +11,7 @@ export const OPENAPI_FILE = 'edges/rest/openapi.json'
 
 /** The registry of every domain's contract alone: what is derived for clients depends on nothing else. */
 export async function contractRegistry(): Promise<Registry> {
-  const root = new URL('../domains/', import.meta.url)
+  const root = new URL('../../domains/', import.meta.url)
   const folders = await readdir(root, { withFileTypes: true })
   const names = folders.filter((each) => each.isDirectory() && each.name !== 'kernel').map(({ name }) => name)
   const domains = await Promise.all(
