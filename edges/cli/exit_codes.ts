@@ -1,4 +1,4 @@
-import { type Code, type Details, Rejection } from '../../domains/kernel/rejection.ts'
+import type { Code, Details, Rejection } from '../../domains/kernel/rejection.ts'
 
 /** What the process ends with, and when. `ultracloud help exit-codes` prints it. */
 export const exitCodes = {

@@ -25,7 +25,9 @@ export function globalOptions(): readonly Option[] {
       'a file with the token (default: admin.token in ULTRACLOUD_DATA or ./work/data)',
     ),
     new Option('--project <name>', 'the project (env ULTRACLOUD_PROJECT)'),
-    new Option('-o, --output <format>', 'how to print it').choices(formats).argParser(String),
+    new Option('-o, --output <format>', `how to print it: ${formats.join(', ')}`)
+      .choices(formats)
+      .argParser(String),
     new Option(
       '--timeout <duration>',
       'how long to wait in all, retries included, such as 500ms, 30s, 2m (default 30s)',

@@ -28,11 +28,14 @@ const topics: Readonly<Record<string, () => string>> = {
   environment: () => ['What is read from the environment:', '', ...pairs(environmentVariables)].join('\n'),
 }
 
+/** What `help` knows besides commands. */
+export const helpTopics: readonly string[] = Object.keys(topics)
+
 /** Adds `help`: for a command, or for what is no command's. */
 export function addHelpCommand(program: Command, { out }: Sessions): void {
   program
     .command('help')
-    .argument('[topic...]', `a command, or one of: ${Object.keys(topics).join(', ')}`)
+    .argument('[topic...]', `a command, or one of: ${helpTopics.join(', ')}`)
     .description('Shows help for a command or a topic.')
     .addHelpText(
       'after',
@@ -52,7 +55,7 @@ function showHelp(program: Command, words: readonly string[]): void {
     const next = command.commands.find((each) => each.name() === word)
     if (next === undefined) {
       const known = command.commands.map((each) => each.name()).filter((name) => !name.startsWith('_'))
-      const candidates = command === program ? [...known, ...Object.keys(topics)] : known
+      const candidates = command === program ? [...known, ...helpTopics] : known
       throw usageError(
         `there is no help for ${words.join(' ')}`,
         didYouMean(word, candidates) ?? `There is for: ${candidates.join(', ')}`,

@@ -13,7 +13,7 @@ export class PipeClosed extends Error {
   }
 }
 
-/** A stream to write to: it waits for a slow reader, and notices one that has gone. */
+/** A stream to write to: it waits for a slow reader, and notices one that has gone, also after the last write. */
 export class Output {
   readonly stream: Stream
   readonly style: Style
@@ -22,7 +22,9 @@ export class Output {
   constructor(stream: Stream, env: Environment) {
     this.stream = stream
     this.style = styleFor(stream, env)
-    stream.on('error', this.#onError)
+    stream.on('error', () => {
+      this.#closed = true
+    })
   }
 
   /** Throws PipeClosed once the reader has gone. */
@@ -37,19 +39,11 @@ export class Output {
     await this.write(`${text}\n`)
   }
 
-  release(): void {
-    this.stream.off('error', this.#onError)
-  }
-
   async #drained(): Promise<void> {
     try {
       await once(this.stream, 'drain')
     } catch {
       this.#closed = true
     }
-  }
-
-  readonly #onError = (): void => {
-    this.#closed = true
   }
 }

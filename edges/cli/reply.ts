@@ -1,7 +1,7 @@
 import type { CommandReply, EventView } from '../control_plane.ts'
 import type { Session } from './session.ts'
 import { pairs } from './table.ts'
-import { inline } from './values.ts'
+import { cell, inline } from './values.ts'
 
 export interface Answered {
   readonly type: string
@@ -32,7 +32,7 @@ export async function printReply({ out, globals }: Session, answered: Answered):
     }
     case 'name': {
       const [first] = Object.values(result)
-      if (first !== undefined) await out.line(String(first))
+      if (first !== undefined) await out.line(cell(first))
       return
     }
     default: {

@@ -43,6 +43,8 @@ export function addRequestFlags(to: Commander, { fields, flags }: RequestFlags):
       continue
     }
     const option = new Option(`${flag} ${value}`, description).helpGroup(group)
+    const item = field.type.kind === 'list' ? field.type.item : field.type
+    if (item.kind === 'choice') option.argChoices = [...item.choices]
     to.addOption(
       option.argParser((text: string, before?: readonly string[]) => {
         if (to.options.some(({ long }) => long === text))

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import manifest from '../../package.json' with { type: 'json' }
+import { addCompletionCommands } from './completion_command.ts'
 import type { CliEnvironment, ExtraContext } from './context.ts'
 import { addDiffCommand } from './diff_command.ts'
 import { addDomainCommands } from './domain_commands.ts'
@@ -33,7 +34,6 @@ export async function runCli(argv: readonly string[], environment: CliEnvironmen
     return await end(error, program, argv, sessions)
   } finally {
     for (const progress of progresses) progress.close()
-    sessions.release()
   }
 }
 
@@ -51,6 +51,7 @@ export function buildProgram(sessions: Sessions, progresses: Progress[] = []): C
     .helpCommand(false)
     .helpOption('-h, --help', 'shows help for a command')
     .showSuggestionAfterError(true)
+    .configureHelp({ optionDescription: ({ description }) => description })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
@@ -84,6 +85,7 @@ export function buildProgram(sessions: Sessions, progresses: Progress[] = []): C
   addDomainCommands(program, sessions)
   program.commandsGroup('Help:')
   addHelpCommand(program, sessions)
+  addCompletionCommands(program, sessions)
   program.addHelpText(
     'after',
     `

@@ -81,11 +81,6 @@ export class Sessions {
       cloud.close()
     }
   }
-
-  release(): void {
-    this.out.release()
-    this.err.release()
-  }
 }
 
 async function interruptible(work: Promise<void>, signal: AbortSignal): Promise<void> {

@@ -27,7 +27,7 @@ function plain(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? '-' : printable(value.map(plain).join(','))
   if (typeof value === 'object')
     return Object.keys(value).length === 0 ? '-' : printable(JSON.stringify(value))
-  return printable(String(value))
+  return printable(typeof value === 'string' ? value : JSON.stringify(value))
 }
 
 function shortened(text: string, maximum: number): string {
