@@ -59,11 +59,14 @@ export class Tally {
     this.#members = members
   }
 
-  /** The first answer of a member counts. */
+  /** A vote once given stands; a refusal, which may answer an earlier question, gives way to it. */
   record(member: MemberId, granted: boolean): void {
-    if (this.#granted.has(member) || this.#refused.has(member)) return
-    if (granted) this.#granted.add(member)
-    else this.#refused.add(member)
+    if (granted) {
+      this.#granted.add(member)
+      this.#refused.delete(member)
+    } else if (!this.#granted.has(member)) {
+      this.#refused.add(member)
+    }
   }
 
   get result(): 'won' | 'lost' | 'open' {

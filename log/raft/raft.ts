@@ -1,20 +1,15 @@
 import type { RaftConfig, RaftLimits } from './config.ts'
 import { checkConfig } from './config.ts'
-import type {
-  Effects,
-  FinishedRead,
-  LeadershipChange,
-  ProposeResult,
-  RaftStatus,
-  Role,
-  Write,
-} from './effects.ts'
+import type { Effects, ProposeResult, RaftStatus, Role, Write } from './effects.ts'
 import { ElectionTimer, quorumOf, Tally } from './election.ts'
 import { acceptAppend } from './follower.ts'
 import { invariant } from './invariant.ts'
 import { Leading } from './leading.ts'
+import { appendResponse, staleAppendResponse, voteResponse } from './messages.ts'
+import { Outbox } from './outbox.ts'
 import { RaftLog } from './raft_log.ts'
 import { ReadRounds } from './read_index.ts'
+import { TermState } from './term_state.ts'
 import type {
   AppendRequest,
   AppendResponse,
@@ -38,22 +33,13 @@ export class Raft {
   readonly #log: RaftLog
   readonly #timer: ElectionTimer
   readonly #reads: ReadRounds
-  #hardState: HardState
-  /** What the newest write taken, and the newest write completed, made of the hard state. */
-  #handedState: HardState
-  #durableState: HardState
+  readonly #state: TermState
+  readonly #outbox: Outbox
   #role: Role = 'follower'
   #leader: MemberId = 0
   #tally: Tally | null = null
   #leading: Leading | null = null
   #leaderElapsed = 0
-  #messagesNow: Message[] = []
-  #messagesAfterSync: Message[] = []
-  #finishedReads: FinishedRead[] = []
-  #failedReads: number[] = []
-  #reportedCommit: number
-  #reportedDeliverable: number
-  #reportedLeadership: LeadershipChange = { term: 0, leader: 0, firstIndex: 0 }
 
   /** `log` and `hardState` are what storage holds durably; a member that never ran has term 0. */
   constructor(config: RaftConfig, log: LogView, hardState: HardState) {
@@ -62,11 +48,8 @@ export class Raft {
     this.#log = new RaftLog(log, config.appliedIndex ?? 0)
     this.#timer = new ElectionTimer(config.electionTicks, config.random)
     this.#reads = new ReadRounds(config.id, quorumOf(config.members.length), this.#limits.maxReadRounds)
-    this.#hardState = hardState
-    this.#handedState = hardState
-    this.#durableState = hardState
-    this.#reportedCommit = this.#log.commitIndex
-    this.#reportedDeliverable = this.#log.commitIndex
+    this.#state = new TermState(hardState)
+    this.#outbox = new Outbox(this.#log.commitIndex)
     invariant(hardState.term >= this.#log.lastTerm, 'the hard state is older than the log: a term was lost')
   }
 
@@ -78,7 +61,7 @@ export class Raft {
     }
     this.#timer.tick()
     // A disk too slow for one campaign would only pile up terms with the next.
-    if (this.#role === 'candidate' && !this.#holdsDurableTerm()) return
+    if (this.#role === 'candidate' && !this.#state.isDurable) return
     const isAlone = this.#config.members.length === 1 && this.#role === 'follower'
     if (this.#timer.expired || isAlone) this.#campaignBefore()
   }
@@ -87,8 +70,8 @@ export class Raft {
   step(message: Message): void {
     const { from, to, term } = message
     if (to !== this.#config.id || from === to || !this.#config.members.includes(from)) return
-    if (term > this.#hardState.term) this.#stepNewer(message)
-    else if (term < this.#hardState.term) this.#stepStale(message)
+    if (term > this.#state.term) this.#stepNewer(message)
+    else if (term < this.#state.term) this.#stepStale(message)
     else this.#dispatch(message)
   }
 
@@ -132,8 +115,8 @@ export class Raft {
   /** The write and all before it are durable, and the LogView shows them. In order; none may be left out. */
   persisted(write: Write): void {
     this.#log.persisted(write)
-    if (write.hardState !== null) this.#durableState = write.hardState
-    if (this.#role === 'candidate' && this.#holdsDurableTerm()) this.#countVote(this.#config.id, true)
+    if (write.hardState !== null) this.#state.persisted(write.hardState)
+    if (this.#role === 'candidate' && this.#state.isDurable) this.#countVote(this.#config.id, true)
     this.#commitByQuorum()
   }
 
@@ -145,42 +128,22 @@ export class Raft {
   /** What is to be done now, or null when there is nothing. */
   take(): Effects | null {
     this.#flush()
-    const isNewState =
-      this.#hardState.term !== this.#handedState.term || this.#hardState.vote !== this.#handedState.vote
-    const write = this.#log.takeWrite(this.#hardState.term, isNewState ? this.#hardState : null)
-    this.#handedState = this.#hardState
+    const write = this.#log.takeWrite(this.#state.term, this.#state.takeChange())
     const commit = this.#log.commitIndex
     const deliverable = Math.min(commit, this.#log.stableIndex)
-    const isNewCommit = commit !== this.#reportedCommit || deliverable !== this.#reportedDeliverable
-    const leadership = this.#takeLeadership()
-    const hasOutput =
-      this.#messagesNow.length + this.#messagesAfterSync.length > 0 ||
-      this.#finishedReads.length + this.#failedReads.length > 0
-    if (write === null && !isNewCommit && leadership === null && !hasOutput) return null
-    const effects: Effects = {
-      write,
-      messagesNow: this.#messagesNow,
-      messagesAfterSync: this.#messagesAfterSync,
-      commit,
-      deliverable,
-      reads: this.#finishedReads,
-      failedReads: this.#failedReads,
-      leadership,
-    }
-    this.#messagesNow = []
-    this.#messagesAfterSync = []
-    this.#finishedReads = []
-    this.#failedReads = []
-    this.#reportedCommit = commit
-    this.#reportedDeliverable = deliverable
-    return effects
+    const firstIndex = this.#leading?.firstIndex ?? 0
+    return this.#outbox.take(write, commit, deliverable, {
+      term: this.#state.term,
+      leader: this.#leader,
+      firstIndex,
+    })
   }
 
   status(): RaftStatus {
     return {
       id: this.#config.id,
-      term: this.#hardState.term,
-      vote: this.#hardState.vote,
+      term: this.#state.term,
+      vote: this.#state.vote,
       leader: this.#leader,
       role: this.#role,
       lastIndex: this.#log.lastIndex,
@@ -193,19 +156,12 @@ export class Raft {
     }
   }
 
-  /** Nothing is promised in a term that a crash could take back. */
-  #holdsDurableTerm(): boolean {
-    return (
-      this.#durableState.term === this.#hardState.term && this.#durableState.vote === this.#hardState.vote
-    )
-  }
-
   #tickLeader(leading: Leading): void {
     leading.tick()
     this.#leaderElapsed += 1
     if (this.#leaderElapsed < this.#config.electionTicks) return
     this.#leaderElapsed = 0
-    if (!leading.takeQuorumActive()) this.#becomeFollower(this.#hardState.term, 0)
+    if (!leading.takeQuorumActive()) this.#becomeFollower(this.#state.term, 0)
   }
 
   #dispatch(message: Message): void {
@@ -240,16 +196,13 @@ export class Raft {
     this.#dispatch(message)
   }
 
-  /**
-   * A sender with an old term learns the present one, so that neither a leader nor a candidate stays stuck behind.
-   * The answer speaks of no index and no read: the sender may lead the present term by now, and must not take
-   * it for an answer to what it asks in that term.
-   */
+  /** A sender with an old term learns the present one, so that neither a leader nor a candidate stays stuck behind. */
   #stepStale(message: Message): void {
+    const { id } = this.#config
     if (message.type === 'append_request') {
-      this.#messagesNow.push(this.#appendResponse({ from: message.from, readTag: 0 }, false, 0, 0, 0))
+      this.#outbox.sendNow(staleAppendResponse(message, id, this.#state.term))
     } else if (message.type === 'vote_request') {
-      this.#messagesNow.push(this.#voteResponse(message, false))
+      this.#outbox.sendNow(voteResponse(message, id, this.#state.term, false))
     }
   }
 
@@ -260,21 +213,21 @@ export class Raft {
   }
 
   #handleVoteRequest(request: VoteRequest): void {
-    const { term, vote } = this.#hardState
+    const { term, vote } = this.#state
     const canVote =
       vote === request.from || (vote === 0 && this.#leader === 0) || (request.preVote && request.term > term)
     const granted = canVote && this.#log.isUpToDate(request.lastIndex, request.lastTerm)
-    const response = this.#voteResponse(request, granted)
+    const response = voteResponse(request, this.#config.id, term, granted)
     if (request.preVote) {
       if (granted && this.#shouldYieldTo(request)) this.#becomeFollower(term, 0)
-      this.#messagesNow.push(response)
+      this.#outbox.sendNow(response)
       return
     }
     if (granted) {
-      this.#hardState = { term, vote: request.from }
+      this.#state.voteFor(request.from)
       this.#timer.reset()
     }
-    this.#messagesAfterSync.push(response)
+    this.#outbox.sendAfterSync(response)
   }
 
   /** Of two that ask for pre-votes at once only one goes on, so that they do not split the votes. */
@@ -287,7 +240,7 @@ export class Raft {
   #handleVoteResponse(response: VoteResponse): void {
     const isExpected = this.#role === (response.preVote ? 'pre-candidate' : 'candidate')
     // A grant answers the campaign of exactly this term; a refusal of a PreVote comes with the voter's own.
-    const campaignTerm = this.#hardState.term + (response.preVote && response.granted ? 1 : 0)
+    const campaignTerm = this.#state.term + (response.preVote && response.granted ? 1 : 0)
     if (isExpected && response.term === campaignTerm) this.#countVote(response.from, response.granted)
   }
 
@@ -300,7 +253,7 @@ export class Raft {
       else this.#becomeLeader()
     } else if (tally.result === 'lost') {
       if (this.#role === 'candidate') this.#timer.resetForRetry()
-      this.#becomeFollower(this.#hardState.term, 0)
+      this.#becomeFollower(this.#state.term, 0)
     }
   }
 
@@ -311,43 +264,33 @@ export class Raft {
     this.#leader = 0
     this.#tally = new Tally(this.#config.members.length)
     this.#timer.resetForRetry()
-    this.#requestVotes(this.#messagesNow, this.#hardState.term + 1, true, false)
+    this.#outbox.sendNow(...this.#voteRequests(this.#state.term + 1, true, false))
     this.#countVote(this.#config.id, true)
   }
 
   #campaign(isTransfer: boolean): void {
-    this.#hardState = { term: this.#hardState.term + 1, vote: this.#config.id }
+    this.#state.advance(this.#state.term + 1, this.#config.id)
     this.#role = 'candidate'
     this.#leader = 0
     this.#tally = new Tally(this.#config.members.length)
     this.#timer.reset()
     // Only once term and log are durable: a grant must not outlive a crash that takes back what it was given for.
-    this.#requestVotes(this.#messagesAfterSync, this.#hardState.term, false, isTransfer)
+    this.#outbox.sendAfterSync(...this.#voteRequests(this.#state.term, false, isTransfer))
   }
 
-  #requestVotes(queue: Message[], term: number, preVote: boolean, transfer: boolean): void {
-    for (const to of this.#config.members) {
-      if (to === this.#config.id) continue
-      const { lastIndex, lastTerm } = this.#log
-      queue.push({
-        type: 'vote_request',
-        from: this.#config.id,
-        to,
-        term,
-        preVote,
-        transfer,
-        lastIndex,
-        lastTerm,
-      })
-    }
+  #voteRequests(term: number, preVote: boolean, transfer: boolean): VoteRequest[] {
+    const { id, members } = this.#config
+    const { lastIndex, lastTerm } = this.#log
+    return members
+      .filter((to) => to !== id)
+      .map((to) => ({ type: 'vote_request', from: id, to, term, preVote, transfer, lastIndex, lastTerm }))
   }
 
   #becomeFollower(term: number, leader: MemberId): void {
-    invariant(term >= this.#hardState.term, 'a term never falls')
-    if (term > this.#hardState.term) this.#hardState = { term, vote: 0 }
+    this.#state.advance(term, 0)
     if (this.#leading !== null) {
       this.#leading = null
-      this.#failedReads.push(...this.#reads.failAll())
+      this.#outbox.failReads(this.#reads.failAll())
       this.#timer.reset()
     }
     this.#role = 'follower'
@@ -357,8 +300,8 @@ export class Raft {
 
   #becomeLeader(): void {
     invariant(this.#role === 'candidate', 'only a candidate becomes leader')
-    invariant(this.#holdsDurableTerm(), "a leader's term is durable")
-    const leading = new Leading(this.#hardState.term, this.#config, this.#limits, this.#log)
+    invariant(this.#state.isDurable, "a leader's term is durable")
+    const leading = new Leading(this.#state.term, this.#config, this.#limits, this.#log)
     this.#role = 'leader'
     this.#leader = this.#config.id
     this.#tally = null
@@ -380,25 +323,29 @@ export class Raft {
     invariant(this.#leader === 0 || this.#leader === request.from, `term ${request.term} has two leaders`)
     this.#becomeFollower(request.term, request.from)
     this.#timer.reset()
-    const { success, index, hintIndex, hintTerm } = acceptAppend(this.#log, request)
-    const response = this.#appendResponse(request, success, index, hintIndex, hintTerm)
-    const isDurable = this.#durableState.term === request.term
-    if (!success || (isDurable && index <= this.#log.stableIndex)) {
-      this.#messagesNow.push(response)
-    } else {
-      // A heartbeat is also answered at once, with what is durable: a slow disk must not look like a dead member.
-      const isHeartbeat = request.entries.length === 0
-      if (isDurable && isHeartbeat) this.#messagesNow.push({ ...response, index: this.#log.stableIndex })
-      this.#messagesAfterSync.push(response)
+    const outcome = acceptAppend(this.#log, request)
+    this.#answerAppend(request, appendResponse(request, this.#config.id, outcome))
+    if (outcome.success && request.timeoutNow) this.#campaign(true)
+  }
+
+  #answerAppend(request: AppendRequest, response: AppendResponse): void {
+    const { stableIndex } = this.#log
+    const { isTermDurable } = this.#state
+    if (!response.success || (isTermDurable && response.index <= stableIndex)) {
+      this.#outbox.sendNow(response)
+      return
     }
-    if (success && request.timeoutNow) this.#campaign(true)
+    // A heartbeat is also answered at once, with what is durable: a slow disk must not look like a dead member.
+    const isHeartbeat = request.entries.length === 0
+    if (isTermDurable && isHeartbeat) this.#outbox.sendNow({ ...response, index: stableIndex })
+    this.#outbox.sendAfterSync(response)
   }
 
   #handleAppendResponse(response: AppendResponse): void {
     const leading = this.#leading
     if (leading === null) return
     leading.answered(response)
-    this.#finishedReads.push(...this.#reads.confirm(response.from, response.readTag))
+    this.#outbox.finishReads(this.#reads.confirm(response.from, response.readTag))
     this.#commitByQuorum()
   }
 
@@ -413,47 +360,9 @@ export class Raft {
     const leading = this.#leading
     if (leading === null) return
     if (leading.hasCommitted && this.#reads.canStart) {
-      this.#finishedReads.push(...this.#reads.start(this.#log.commitIndex))
+      this.#outbox.finishReads(this.#reads.start(this.#log.commitIndex))
       leading.heartbeatNow()
     }
-    this.#messagesNow.push(...leading.flush(this.#reads.lastStartedTag))
-  }
-
-  #takeLeadership(): LeadershipChange | null {
-    const { term, leader, firstIndex } = this.#reportedLeadership
-    const now = {
-      term: this.#hardState.term,
-      leader: this.#leader,
-      firstIndex: this.#leading?.firstIndex ?? 0,
-    }
-    if (now.term === term && now.leader === leader && now.firstIndex === firstIndex) return null
-    this.#reportedLeadership = now
-    return now
-  }
-
-  #voteResponse(request: VoteRequest, granted: boolean): VoteResponse {
-    const { preVote } = request
-    const term = preVote && granted ? request.term : this.#hardState.term
-    return { type: 'vote_response', from: this.#config.id, to: request.from, term, preVote, granted }
-  }
-
-  #appendResponse(
-    request: Pick<AppendRequest, 'from' | 'readTag'>,
-    success: boolean,
-    index: number,
-    hintIndex: number,
-    hintTerm: number,
-  ): AppendResponse {
-    return {
-      type: 'append_response',
-      from: this.#config.id,
-      to: request.from,
-      term: this.#hardState.term,
-      success,
-      index,
-      hintIndex,
-      hintTerm,
-      readTag: request.readTag,
-    }
+    this.#outbox.sendNow(...leading.flush(this.#reads.lastStartedTag))
   }
 }

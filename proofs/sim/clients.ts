@@ -22,7 +22,7 @@ export class Clients {
     schedule.after(random.between(1, 2 * profile.clientInterval), () => {
       if (this.#isStopped) return
       const member = this.#choose()
-      if (random.chance(0.3)) member.read()
+      if (random.chance(profile.readShare)) member.read()
       else this.propose(member, random.chance(0.9))
       this.run()
     })

@@ -16,6 +16,7 @@ const calm: Profile = {
   diskSlowness: 4,
   faultInterval: 1,
   clientInterval: 1,
+  readShare: 0,
   applyDelayMax: 1,
 }
 

@@ -21,6 +21,8 @@ export interface Profile {
   readonly faultInterval: number
   /** The mean time between two things that clients do. */
   readonly clientInterval: number
+  /** The share of reads among what clients do. */
+  readonly readShare: number
   readonly applyDelayMax: number
 }
 
@@ -50,7 +52,8 @@ export function drawProfile(random: Random): Profile {
     },
     diskSlowness: random.pick([2, 5, 10, 40]),
     faultInterval: random.chance(0.3) ? random.between(15, 60) : random.between(60, 500),
-    clientInterval: random.between(4, 40),
+    clientInterval: random.pick([3, 6, 12, 25, 40]),
+    readShare: random.pick([0.1, 0.4, 0.7]),
     applyDelayMax: random.pick([1, 5, 50]),
   }
 }

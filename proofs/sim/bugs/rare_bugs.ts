@@ -15,14 +15,8 @@ export const rareBugs: readonly Bug[] = [
   {
     name: 'leaves an old leader without an answer',
     file: raft,
-    find: 'this.#messagesNow.push(this.#appendResponse({ from: message.from, readTag: 0 }, false, 0, 0, 0))',
+    find: 'this.#outbox.sendNow(staleAppendResponse(message, id, this.#state.term))',
     replace: 'void message',
-  },
-  {
-    name: 'answers an append of an old term with its read tag',
-    file: raft,
-    find: '{ from: message.from, readTag: 0 }',
-    replace: 'message',
   },
   {
     name: 'takes any answer for the confirmation of a read',
