@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { MonitorRow } from './listener-row.ts'
 import {
@@ -137,4 +139,22 @@ test('other thresholds or another path keep the health known', async () => {
   expect(status().members[0]?.health).toBe('OFFLINE')
   await until('online', () => health.length === 2)
   expect(health.map((change) => change.health)).toEqual(['OFFLINE', 'ONLINE'])
+})
+
+test('a balancer without file descriptors says so, and does not blame its members', async () => {
+  const peer = await tcpPeer(cleanup, (socket) => socket.end())
+  const script = fileURLToPath(new URL('./exhaustion-child.ts', import.meta.url))
+  const limited = 'ulimit -n 64 && exec "$0" "$@"'
+  const child = spawn('sh', ['-c', limited, process.execPath, script, String(peer.port)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  cleanup.add(() => void child.kill('SIGKILL'))
+  const health = await new Promise((resolve, reject) => {
+    child.once('message', resolve)
+    child.once('exit', (code) => reject(new Error(`the balancer ended with ${code}`)))
+  })
+  expect(health).toMatchObject([
+    { health: 'ONLINE' },
+    { health: 'ERROR', reason: expect.stringContaining('the balancer has no file descriptors left') },
+  ])
 })

@@ -70,7 +70,7 @@ beforeAll(async () => {
     else void readSlowly(request).then((hash) => response.end(hash))
   })
   const started = fork(
-    fileURLToPath(new URL('streaming-child.ts', import.meta.url)),
+    fileURLToPath(new URL('./streaming-child.ts', import.meta.url)),
     [String(tcp.port), String(http.port)],
     {
       execArgv: ['--expose-gc'],
