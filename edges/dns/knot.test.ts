@@ -251,6 +251,16 @@ const variantNames = [
   'other.test',
 ]
 
+/** Owners of a record behind the question, which ends at octet 31. */
+const pointers = [
+  ['an owner that points to the question', 'c00c'],
+  ['an owner that points to itself', 'c01f'],
+  ['an owner that points beyond itself', 'c021'],
+  ['an owner that points over the end', 'ffff'],
+  ['an owner with a label and a pointer back', '0161c00c'],
+  ['an owner with a label and a pointer to itself', '0161c01f'],
+] as const
+
 /** Messages that no well-behaved client sends. */
 function oddities(): Case[] {
   const plain = queryOf('web.demo.test', 'A')
@@ -279,6 +289,13 @@ function oddities(): Case[] {
     { title: 'two OPT records', packet: Buffer.concat([edited('', edns, { 11: 2 }).packet, opt]) },
     edited('OPT in the answer section', edns, { 7: 1, 11: 0 }),
     edited('OPT in the authority section', edns, { 9: 1, 11: 0 }),
+    ...pointers.map(([title, owner]) => ({
+      title,
+      packet: Buffer.concat([
+        edited('', plain, { 11: 1 }).packet,
+        Buffer.from(`${owner}000100010000000000040a000001`, 'hex'),
+      ]),
+    })),
     edited('a pointer in the question', plain, { 12: 0xc0, 13: 12 }),
     edited('a label of an unknown kind', plain, { 12: 0x43 }),
     edited('a label over the end', plain, { 12: 63 }),

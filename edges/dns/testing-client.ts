@@ -186,6 +186,7 @@ function nameAt(message: Buffer, start: number): { readonly text: string; readon
 }
 
 const deadlineMs = 5_000
+const endDeadlineMs = 20_000
 const sentinelId = 0x5353
 
 /** Asked behind a packet: a server that answers it first has left the packet without a response. */
@@ -300,7 +301,17 @@ export class StreamClient {
 
   /** Resolves once the connection is closed. */
   async ended(): Promise<void> {
-    if (!this.socket.destroyed) await once(this.socket, 'close', { signal: AbortSignal.timeout(deadlineMs) })
+    if (this.socket.closed) return
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error('The connection was not closed in time.')),
+        endDeadlineMs,
+      )
+      this.socket.once('close', () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
   }
 
   close(): void {
