@@ -8,6 +8,7 @@ import { startBalancerDaemon } from './daemons/balancer.ts'
 import type { DaemonOptions } from './daemons/connection.ts'
 import { startDnsDaemon } from './daemons/dns.ts'
 import { startHostDaemon } from './daemons/host.ts'
+import { endIncarnations, stopNode } from './down.ts'
 import { whenToldToEnd } from './supervisor.ts'
 import { up } from './up.ts'
 
@@ -71,6 +72,23 @@ export const upCommand: ExtraCommand = (program) => {
         await node.close()
       },
     )
+}
+
+/** `down`: ends a node that runs, and its instances where wanted. */
+export const downCommand: ExtraCommand = (program) => {
+  program
+    .command('down')
+    .summary('end the node that runs in a data directory')
+    .description(
+      'Ends the node of a data directory in order. Its instances go on running, unless told otherwise.',
+    )
+    .option('--data <dir>', 'where it keeps everything', process.env['ULTRACLOUD_DATA'] ?? './work/data')
+    .option('--end-instances', 'end the instances on its host too, at once; they start again with the node')
+    .action(async ({ data, endInstances }: { data: string; endInstances?: boolean }) => {
+      const ended = await stopNode(data)
+      say(ended ? 'the node has ended' : `no node runs in ${data}`)
+      if (endInstances === true) say(`${await endIncarnations(resolve(data, 'host'))} instances were ended`)
+    })
 }
 
 function parseRoles(text: string): readonly Role[] {

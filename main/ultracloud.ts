@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 import { loadDomains } from '../domains/load.ts'
 import { runCli } from '../edges/cli/run.ts'
-import { balancerCommand, hostCommand, nameServerCommand, upCommand } from './run_commands.ts'
+import { balancerCommand, downCommand, hostCommand, nameServerCommand, upCommand } from './run_commands.ts'
 
 process.exitCode = await runCli(process.argv.slice(2), {
   registry: await loadDomains(),
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,
-  extra: [upCommand, hostCommand, nameServerCommand, balancerCommand],
+  extra: [upCommand, downCommand, hostCommand, nameServerCommand, balancerCommand],
 })

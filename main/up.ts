@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import type { Registry } from '../domains/kernel/registry.ts'
 import { Api } from '../edges/grpc/api.ts'
 import { ApiClient } from '../edges/grpc/client.ts'
+import { identifyProcess, type ProcessIdentity } from '../hostd/kvm/process_identity.ts'
 import { daemonToken } from './accounts.ts'
 import { bootstrap } from './bootstrap.ts'
 import { roles as allRoles, listenOf, machineName, type NodeConfig, type Role } from './config.ts'
@@ -30,7 +31,7 @@ export interface NodeFacts {
   /** Absent without the role `dns`. */
   readonly dns?: string
   readonly tokenFile: string
-  readonly pid: number
+  readonly process: ProcessIdentity
 }
 
 export interface RunningNode {
@@ -104,7 +105,7 @@ export async function up(options: UpOptions): Promise<RunningNode> {
       rest: member.restAddress,
       ...(readiness[0] === undefined ? {} : { dns: readiness[0] }),
       tokenFile,
-      pid: process.pid,
+      process: (await identifyProcess(process.pid)) ?? { pid: process.pid, startTicks: '', bootId: '' },
     }
     await writeFile(join(directory, 'node.json'), `${JSON.stringify(facts, null, 2)}\n`, { mode: 0o600 })
     return { facts, member, close }

@@ -1,6 +1,7 @@
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import { HostDaemon } from '../../hostd/daemon.ts'
 import type { DesiredIncarnation, Observation } from '../../hostd/desired.ts'
+import { HostError } from '../../hostd/errors.ts'
 import { Connection, type DaemonOptions } from './connection.ts'
 
 export interface HostDaemonProcessOptions extends DaemonOptions {
@@ -31,7 +32,9 @@ export async function startHostDaemon(options: HostDaemonProcessOptions, fatal: 
         reason: observation.reason.slice(0, 1024),
       })
     } catch (error) {
-      if (!(error instanceof Rejection) || !refusedForGood.has(error.code)) throw error
+      if (!(error instanceof Rejection)) throw error
+      if (error.code === 'FAILED_PRECONDITION') throw new HostError('hostd/incarnation_over', error.message)
+      if (!refusedForGood.has(error.code)) throw error
       options.log(`a report on incarnation ${observation.incarnation} was refused: ${error.message}`)
     }
   }
@@ -99,9 +102,4 @@ export async function startHostDaemon(options: HostDaemonProcessOptions, fatal: 
 }
 
 /** The control plane will never take this report: saying it again changes nothing. */
-const refusedForGood: ReadonlySet<string> = new Set([
-  'FAILED_PRECONDITION',
-  'NOT_FOUND',
-  'INVALID_ARGUMENT',
-  'PERMISSION_DENIED',
-])
+const refusedForGood: ReadonlySet<string> = new Set(['NOT_FOUND', 'INVALID_ARGUMENT', 'PERMISSION_DENIED'])
