@@ -43,7 +43,7 @@ const labelLengthMax = 63
 /** Octets with the root's zero octet, RFC 1035 section 2.3.4. */
 const nameLengthMax = 255
 /** Characters of a value; far above what a UDP answer carries, far below a message's 65,535 octets. */
-export const valueLengthMax = 16_384
+const valueLengthMax = 16_384
 /** Octets of all the strings of a TXT value: with every octet escaped it is still no longer than a value may be. */
 const textLengthMax = 4_000
 /** Octets, RFC 1035 section 3.3: a character-string has one length octet. */

@@ -18,7 +18,7 @@ export interface QueryOptions {
   }
 }
 
-export const typeOf: Readonly<Record<string, number>> = {
+const typeOf: Readonly<Record<string, number>> = {
   A: 1,
   NS: 2,
   CNAME: 5,

@@ -18,7 +18,7 @@ const readyDeadlineMs = 15_000
 const stopDeadlineMs = 5_000
 
 /** The rows as RFC 1035 master files, one a zone, in the syntax any server reads. */
-export function masterFiles(rows: readonly (ZoneRow | RecordRow)[]): ReadonlyMap<string, string> {
+function masterFiles(rows: readonly (ZoneRow | RecordRow)[]): ReadonlyMap<string, string> {
   const files = new Map<string, string>()
   for (const row of rows) {
     if (row.set !== 'zone') continue
