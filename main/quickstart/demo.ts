@@ -1,0 +1,112 @@
+import { newCommandId } from '../../domains/kernel/uuid.ts'
+import type { ApiClient } from '../../edges/grpc/client.ts'
+import type { Cloud } from './tools.ts'
+import { ensure, eventually, runTool } from './tools.ts'
+
+export const project = 'demo'
+const zone = 'demo.test'
+export const hostname = `web.${zone}`
+export const guests = ['web-1', 'web-2'] as const
+const BOOT_SECONDS = 180
+
+/** Makes the demo: a network, a zone, two instances and a load balancer before them. Returns the balancer's address. */
+export async function makeDemo(client: ApiClient, port: number): Promise<string> {
+  const run = (type: string, data: object) => client.command({ type, data, commandId: newCommandId() })
+  await ensure(client, 'iam.CreateProject', {
+    organization: 'default',
+    name: project,
+    description: 'Made by the quickstart',
+  })
+  await ensure(client, 'dns.CreateZone', { project, name: zone })
+  await ensure(client, 'vpc.CreateVpc', { project, name: 'net', cidr: '10.20.0.0/16', dnsZone: zone })
+  await ensure(client, 'vpc.CreateSubnet', { project, name: 'web', vpc: 'net', cidr: '10.20.1.0/24' })
+  await ensure(client, 'vm.RegisterImage', { name: 'guest' })
+  for (const name of guests)
+    await ensure(client, 'vm.CreateInstance', {
+      project,
+      name,
+      image: 'guest',
+      subnet: 'web',
+      memoryMebibytes: 128,
+    })
+  const monitor = { type: 'HTTP', intervalMilliseconds: 500, timeoutMilliseconds: 400, rise: 1, fall: 2 }
+  await ensure(client, 'lb.CreateLoadBalancer', { project, name: 'web' })
+  await ensure(client, 'lb.CreatePool', { project, name: 'web', monitor })
+  await ensure(client, 'lb.CreateListener', {
+    project,
+    name: 'http',
+    loadBalancer: 'web',
+    protocol: 'HTTP',
+    port,
+    pool: 'web',
+  })
+  for (const name of guests)
+    await ensure(client, 'lb.CreateMember', { project, name, pool: 'web', instance: name, port: 80 })
+  const { rows } = await client.read({ kind: 'lb.load_balancer', project, name: 'web' })
+  const address = String(rows[0]?.['address'])
+  await run('dns.PutRecordSet', { project, zone, name: 'web', type: 'A', values: [address] })
+  return address
+}
+
+/** The listener's port, when the demo is there already. */
+export async function listenerPort(client: ApiClient): Promise<number | undefined> {
+  const { rows } = await client.read({ kind: 'lb.listener', filter: { project } })
+  const port = rows.find((row) => row['name'] === 'http')?.['port']
+  return typeof port === 'number' ? port : undefined
+}
+
+/** Waits until these instances' guests say that they serve. */
+export async function guestsServe(
+  client: ApiClient,
+  names: readonly string[],
+  update: (detail: string) => void,
+): Promise<void> {
+  await eventually('the guests', BOOT_SECONDS, async () => {
+    const { rows } = await client.read({ kind: 'vm.instance', project })
+    const ours = rows.filter((row) => names.includes(String(row['name'])))
+    update(
+      ours
+        .map(
+          (row) =>
+            `${String(row['name'])} ${row['guestReady'] === true ? 'serves' : String(row['lifecycle'])}`,
+        )
+        .join(', '),
+    )
+    return ours.length === names.length &&
+      ours.every((row) => row['guestReady'] === true && row['lifecycle'] === 'running')
+      ? true
+      : undefined
+  })
+}
+
+/** What a name server answers for a name, by dig. */
+export async function dig(cloud: Cloud, name: string): Promise<string> {
+  const [host = '', port = ''] = (cloud.facts.dns ?? '').split(':')
+  return (await runTool('dig', [`@${host}`, '-p', port, '+short', '+tries=1', '+time=2', name])).trim()
+}
+
+/** Waits until dig gives an address for the demo's name. */
+export function nameResolves(cloud: Cloud, address: string): Promise<string> {
+  return eventually(`the name ${hostname}`, 20, async () =>
+    (await dig(cloud, hostname)) === address ? address : undefined,
+  )
+}
+
+/** Waits until requests through the balancer, by curl, are answered by exactly these guests: each of them, in turn. */
+export async function balancerReaches(
+  address: string,
+  port: number,
+  names: readonly string[],
+): Promise<readonly string[]> {
+  return eventually(`answers from ${names.join(' and ')}`, 60, async () => {
+    const answers: string[] = []
+    for (let i = 0; i < 6; i++)
+      answers.push(
+        (await runTool('curl', ['-sS', '--max-time', '3', `http://${address}:${port}/`])).split(' ')[0] ?? '',
+      )
+    const inTurn = answers.every((answer, i) => i === 0 || names.length === 1 || answer !== answers[i - 1])
+    if (inTurn && new Set(answers).size === names.length && answers.every((answer) => names.includes(answer)))
+      return answers
+    throw new Error(`they came from ${answers.join(', ')}`)
+  })
+}
