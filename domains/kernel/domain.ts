@@ -177,6 +177,8 @@ export interface ProcessView<S extends StateSpec = StateSpec> extends Resources 
   heartbeat(host: string): number | undefined
   /** When this leader's term began. */
   readonly leaderSince: number
+  /** The history in force, and the one it was restored from; '' at genesis. */
+  readonly history: { readonly history: string; readonly parent: string }
 }
 
 /** Runs on the leader: looks at the state, and says which commands would bring it forward. Safe to run at any time, any number of times. */

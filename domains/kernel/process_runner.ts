@@ -80,6 +80,7 @@ export class ProcessRunner {
       state: engine.state.view(spec),
       now: this.#clock(),
       leaderSince: heartbeats.since,
+      history: engine.history ?? { history: '', parent: '' },
       heartbeat: (host) => heartbeats.of(`host/${host}`)?.at,
       resource: <C extends Contract, K extends Extract<keyof C['resources'], string>>(contract: C, kind: K) =>
         engine.state.resource(contract, kind),

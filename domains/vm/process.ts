@@ -73,4 +73,16 @@ const doubt: Process<typeof state> = {
       })),
 }
 
-export const processes = [health, placement, doubt] as const
+/** After a restore nothing of the earlier history is taken at its word. */
+const adoption: Process<typeof state> = {
+  name: 'vm-adoption',
+  plan: ({ state, history: { history, parent } }) => {
+    const adopted = state.adopted.get('current')
+    if (parent === '' || (adopted?.history === history && adopted.complete)) return []
+    return [
+      { type: 'vm.AdoptHistory', data: { history }, cause: `history ${history} goes on from ${parent}` },
+    ]
+  },
+}
+
+export const processes = [adoption, health, placement, doubt] as const
