@@ -109,6 +109,8 @@ export interface ProjectionStatus {
   readonly revision: number
   /** Entries it is behind. */
   readonly lag: number
+  /** Of all its rows at that revision: the same on every member. */
+  readonly digest: string
 }
 
 export interface HostStatus {
@@ -130,6 +132,8 @@ export interface ClusterStatus {
   readonly members: readonly MemberStatus[]
   readonly projections: readonly ProjectionStatus[]
   readonly hosts: readonly HostStatus[]
+  /** Where this member went on from when it started: what is before was not replayed. */
+  readonly resumedRevision: number
 }
 
 export interface FeedRequest {

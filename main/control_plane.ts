@@ -219,8 +219,8 @@ export class LocalControlPlane implements ControlPlane {
     this.#platform.engine.authorize(actor, 'cluster.status.get', 'system', '')
     const { memberId, leader, term, commitIndex, members } = this.#log.status()
     const nameOf = (id: number): string => members.find((member) => member.id === id)?.name ?? ''
-    const revision = this.#runner.revision
-    const names = ['tables', 'zones', 'balancers', 'hosts']
+    const { checkpoint, digests } = await this.#runner.call('digests', {})
+    const { revision } = checkpoint
     const lag = Math.max(0, commitIndex - revision)
     const hosts = [...this.#platform.engine.state.resource(vm, 'host').values()].map(({ uid, name }) => {
       const beat = this.#platform.heartbeats.of(`host/${uid}`)
@@ -237,8 +237,9 @@ export class LocalControlPlane implements ControlPlane {
         address: clientAddress,
         leader: id === leader,
       })),
-      projections: names.map((name) => ({ name, revision, lag })),
+      projections: digests.map(({ projection, digest }) => ({ name: projection, revision, lag, digest })),
       hosts,
+      resumedRevision: Math.min(this.#platform.resumedRevision, this.#runner.resumedRevision),
     }
   }
 

@@ -54,6 +54,8 @@ export class Platform {
   readonly heartbeats: Heartbeats
   /** Why the rows on disk were thrown away and made anew; undefined when they were sound. */
   readonly repaired: string | undefined
+  /** The revision of the rows on disk at the start: only what came after was replayed. */
+  readonly resumedRevision: number
   readonly #log: Log
   readonly #rows: RowStore
   readonly #onFatal: (error: Error) => void
@@ -85,6 +87,7 @@ export class Platform {
   ) {
     this.engine = engine
     this.repaired = repaired
+    this.resumedRevision = applied.revision
     this.#log = options.log
     this.#rows = rows
     this.#onFatal = options.onFatal

@@ -40,6 +40,7 @@ const ProjectionStatus = message({
   name: [1, z.string()],
   revision: [2, z.int()],
   lag: [3, z.int().describe('Entries it is behind.')],
+  digest: [4, z.string().describe('Of all its rows at that revision: the same on every member.')],
 })
 
 const HostStatus = message({
@@ -63,6 +64,10 @@ export const StatusResponse = message({
   members: [6, z.array(Member.schema)],
   projections: [7, z.array(ProjectionStatus.schema)],
   hosts: [8, z.array(HostStatus.schema)],
+  resumedRevision: [
+    9,
+    z.int().describe('Where this member went on from when it started: what is before was not replayed.'),
+  ],
 })
 export const MemberListRequest = message({})
 const MemberListResponse = message({ members: [1, z.array(Member.schema)] })

@@ -140,8 +140,9 @@ export class FakeControlPlane implements ControlPlane {
       revision: this.entries.length,
       history: HISTORY,
       members: [{ id: 'a', address: '127.0.0.1:1', leader: true }],
-      projections: [{ name: 'tables', revision: this.entries.length, lag: 0 }],
+      projections: [{ name: 'tables', revision: this.entries.length, lag: 0, digest: '00' }],
       hosts: [],
+      resumedRevision: 0,
     }
   }
 

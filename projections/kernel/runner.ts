@@ -26,6 +26,8 @@ export class Runner {
   readonly #options: RunnerOptions
   /** Why the rows were thrown away and made anew; undefined when they were sound. */
   readonly repaired: string | undefined
+  /** The revision of the rows at the start: only what came after was replayed. */
+  readonly resumedRevision: number
   #live: WorkerHandle
   #generation: number
   #rebuilding: Promise<void> | undefined
@@ -68,6 +70,7 @@ export class Runner {
     this.#live = live
     this.#generation = generation
     this.repaired = repaired
+    this.resumedRevision = live.progress.checkpoint.revision
   }
 
   /** The last revision that reads show. */
