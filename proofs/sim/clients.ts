@@ -39,7 +39,7 @@ export class Clients {
       this.#lastId += 1
       return { id: this.#lastId, payload: payloadOf(this.#lastId, random.between(4, 40)) }
     })
-    const firstIndex = member.log.length + (isRightlyFenced ? 1 : random.between(-2, 3))
+    const firstIndex = member.lastIndex + (isRightlyFenced ? 1 : random.between(-2, 3))
     const term = member.leadingTerm - (isRightlyFenced ? 0 : random.between(0, 1))
     if (firstIndex >= 1) member.propose(term, firstIndex, payloads)
   }

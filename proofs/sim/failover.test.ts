@@ -18,6 +18,7 @@ const calm: Profile = {
   clientInterval: 1,
   readShare: 0,
   applyDelayMax: 1,
+  turnMax: 0,
 }
 
 function leaderOf(world: World): SimulatedMember | undefined {

@@ -15,6 +15,8 @@ export interface Observed {
   readonly term: number
   /** Starts at the checkpoint that the process found. */
   readonly appliedIndex: number
+  /** The term that it led when what it reports now was committed; it may have lost it in the same turn. */
+  readonly committingTerm: number
   /** The term that it leads, or 0. */
   readonly leadingTerm: number
 }

@@ -26,6 +26,7 @@ export class SimulatedMember implements Observed {
   incarnation = 0
   term = 0
   leadingTerm = 0
+  committingTerm = 0
   appliedIndex = 0
   commitIndex = 0
   readonly #world: World
@@ -33,6 +34,7 @@ export class SimulatedMember implements Observed {
   #log: Entry[] = []
   #deliverable = 0
   #isApplying = false
+  #isTurnDue = false
   /** The newest write that is not reported durable, and the messages that wait for each. */
   #waiting: { readonly write: Write; readonly messages: Message[] }[] = []
   /** What happened to a paused process. */
@@ -68,12 +70,9 @@ export class SimulatedMember implements Observed {
     return this.disk.hardState.vote
   }
 
-  get isRunning(): boolean {
-    return this.#raft !== null
-  }
-
-  get isPaused(): boolean {
-    return this.#held !== null
+  /** What a client of this process learns: ahead of `log` until the turn ends. */
+  get lastIndex(): number {
+    return this.#raft?.status().lastIndex ?? 0
   }
 
   start(): void {
@@ -110,6 +109,7 @@ export class SimulatedMember implements Observed {
     this.disk.crash()
     this.leadingTerm = 0
     this.#isApplying = false
+    this.#isTurnDue = false
     this.#waiting = []
     this.#held = null
     this.#proposals.clear()
@@ -189,8 +189,24 @@ export class SimulatedMember implements Observed {
     const raft = this.#raft
     if (raft === null) return
     action(raft)
+    const { schedule, random, profile } = this.#world
+    if (profile.turnMax === 0) {
+      this.#endTurn()
+    } else if (!this.#isTurnDue) {
+      this.#isTurnDue = true
+      const { incarnation } = this
+      schedule.after(random.between(1, profile.turnMax), () => {
+        if (incarnation === this.incarnation) this.#drive(() => this.#endTurn(), true)
+      })
+    }
+  }
+
+  /** Does what the core asks for: after everything that happened in one turn of the driver's loop. */
+  #endTurn(): void {
+    this.#isTurnDue = false
+    const raft = this.#raft
     for (let round = 0; ; round += 1) {
-      const effects = raft.take()
+      const effects = raft?.take() ?? null
       if (effects === null) return
       if (round > 100) throw new Violation('termination', `member ${this.id} has always something more to do`)
       this.#perform(effects)
@@ -210,7 +226,9 @@ export class SimulatedMember implements Observed {
     const { leadership, write } = effects
     if (leadership !== null) {
       this.term = leadership.term
-      this.leadingTerm = leadership.firstIndex === 0 ? 0 : leadership.term
+      const leadingTerm = leadership.firstIndex === 0 ? 0 : leadership.term
+      this.committingTerm = leadingTerm === 0 ? this.leadingTerm : leadingTerm
+      this.leadingTerm = leadingTerm
       if (this.leadingTerm === 0) this.#proposals.clear()
       this.#world.noteLeadership(this, leadership)
     }
@@ -226,6 +244,7 @@ export class SimulatedMember implements Observed {
     for (const { tag, index } of effects.reads) this.#finishRead(tag, index)
     for (const tag of effects.failedReads) this.#reads.delete(tag)
     this.#deliverable = effects.deliverable
+    this.committingTerm = this.leadingTerm
     this.#scheduleApply()
   }
 

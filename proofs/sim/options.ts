@@ -24,6 +24,8 @@ export interface Profile {
   /** The share of reads among what clients do. */
   readonly readShare: number
   readonly applyDelayMax: number
+  /** The longest turn of a driver's loop: what happens in one goes into one write. 0: every step is a turn. */
+  readonly turnMax: number
 }
 
 export const tickUnits = 10
@@ -55,5 +57,6 @@ export function drawProfile(random: Random): Profile {
     clientInterval: random.pick([3, 6, 12, 25, 40]),
     readShare: random.pick([0.1, 0.4, 0.7]),
     applyDelayMax: random.pick([1, 5, 50]),
+    turnMax: random.pick([0, 0, 2, 10]),
   }
 }

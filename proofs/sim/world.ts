@@ -61,7 +61,7 @@ export class World {
   noteCommit(member: SimulatedMember, commit: number): void {
     if (commit <= this.history.lastIndex) return
     const from = this.history.lastIndex + 1
-    for (const entry of member.log.slice(from - 1, commit)) this.history.add(entry, member.term)
+    for (const entry of member.log.slice(from - 1, commit)) this.history.add(entry, member.committingTerm)
     this.trace.add(this.schedule.now, 'commit', member.id, commit)
     for (const invariant of this.invariants) invariant.historyGrew?.(member, from, commit)
   }

@@ -32,13 +32,6 @@ export const driverBugs: readonly Bug[] = [
       'this.#queue = []\n    this.#hardState = { term: this.#log.at(-1)?.term ?? 0, vote: 0 }\n  }\n\n  #sync',
   },
   {
-    name: 'writes the term after its entries',
-    file: disk,
-    find: 'if (this.#random.chance(0.5)) this.#applyBatch()',
-    replace:
-      'const before = this.#hardState\n    if (this.#random.chance(0.5)) this.#applyBatch()\n    this.#hardState = before',
-  },
-  {
     name: 'loses the last synced entry in a crash',
     file: disk,
     find: 'this.#queue = []\n  }\n\n  #sync',

@@ -4,7 +4,7 @@ import { allBugs, hunt } from './hunt.ts'
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: 'string', default: '3000' },
+    seeds: { type: 'string', default: '20000' },
     seed: { type: 'string', default: '0' },
     only: { type: 'string', default: '' },
   },

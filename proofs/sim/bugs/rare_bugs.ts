@@ -31,4 +31,11 @@ export const rareBugs: readonly Bug[] = [
     replace:
       'this.#queue = []\n    this.#hardState = { term: this.#hardState.term, vote: 0 }\n  }\n\n  #sync',
   },
+  {
+    name: 'writes the term after its entries',
+    file: disk,
+    find: 'if (this.#random.chance(0.5)) this.#applyBatch()',
+    replace:
+      'const before = this.#hardState\n    if (this.#random.chance(0.5)) this.#applyBatch()\n    this.#hardState = before',
+  },
 ]

@@ -14,10 +14,10 @@ export function ownTermCommit(history: History): Invariant {
     property: 'a leader commits only up to an entry of its own term',
     historyGrew(member, _from, to) {
       const term = history.at(to)?.entry.term
-      if (term !== member.leadingTerm) {
+      if (term !== member.committingTerm) {
         throw new Violation(
           name,
-          `member ${member.id}, leading term ${member.leadingTerm}, committed entry ${to} of term ${term}`,
+          `member ${member.id}, leading term ${member.committingTerm}, committed entry ${to} of term ${term}`,
         )
       }
     },
