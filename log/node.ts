@@ -1,5 +1,6 @@
 import { BehaviorSubject, type Observable } from 'rxjs'
 import { Delivery } from './delivery.ts'
+import { Driver } from './driver.ts'
 import {
   type Entry,
   type Follower,
@@ -10,19 +11,15 @@ import {
   type Proposal,
 } from './log.ts'
 import { type LogOptions, resolveTimes } from './node-options.ts'
-import { Proposals } from './proposals.ts'
+import { checkSize, Proposals } from './proposals.ts'
 import type { Effects, LeadershipChange } from './raft/effects.ts'
 import { Raft } from './raft/raft.ts'
-import type { Message } from './raft/types.ts'
 import { Reads } from './reads.ts'
 import { Scrubber } from './scrubber.ts'
 import { LogStore } from './storage/store.ts'
 import { Ticker } from './ticker.ts'
 import { startTransport } from './transport/start.ts'
 import type { Transport } from './transport/transport.ts'
-
-const payloadBytesMax = 1024 * 1024
-const proposalBytesMax = 16 * 1024 * 1024
 
 /**
  * One member of the log. Opens or formats `options.directory`, listens for peers and takes part in elections.
@@ -47,12 +44,13 @@ export async function openLog(options: LogOptions): Promise<Log> {
   }
 }
 
-/** The driver: feeds the pure core, does what its effects say, and keeps the promises of the port. */
+/** Keeps the promises of the port: what is asked of it goes to the core, and what comes of that to whoever waits. */
 class LogNode implements Log {
   readonly #options: LogOptions
   readonly #times: ReturnType<typeof resolveTimes>
   readonly #store: LogStore
   readonly #raft: Raft
+  readonly #driver: Driver
   readonly #proposals = new Proposals()
   readonly #reads: Reads
   readonly #delivery: Delivery
@@ -63,10 +61,6 @@ class LogNode implements Log {
   /** The index of this member's own no-op while it leads. */
   #leadsFrom = 0
   #applied: number
-  /** Messages that wait for writes under way, one list a write, in order. */
-  readonly #heldBack: Message[][] = []
-  #scheduled = false
-  #processing = false
   #state: 'running' | 'closing' | 'stopped' = 'running'
   #failure: Error | undefined
   #closed: Promise<void> | undefined
@@ -87,12 +81,20 @@ class LogNode implements Log {
       store,
       store.hardState,
     )
+    this.#driver = new Driver(this.#raft, store, {
+      send: (message) => this.#transport?.send(message),
+      performed: (effects) => this.#performed(effects),
+      failed: (error) => {
+        this.fail(error)
+        return this.#stoppedError()
+      },
+    })
     this.#applied = store.sealedIndex
     const { electionMilliseconds } = this.#times
     this.#reads = new Reads(4 * electionMilliseconds, electionMilliseconds, () => this.#raft.readIndex())
     this.#delivery = new Delivery(2 * electionMilliseconds, {
       read: (from, to, limitBytes) => this.#store.entries(from, to, limitBytes),
-      progress: () => this.#guard(() => this.#delivered()),
+      progress: () => this.#driver.run(() => this.#delivered()),
       failed: (error) => this.fail(error),
     })
     this.#delivery.advance(store.sealedIndex)
@@ -108,22 +110,20 @@ class LogNode implements Log {
 
   async start(): Promise<void> {
     this.#transport = await startTransport(this.#options, this.#times.electionMilliseconds, {
-      deliver: (message) => this.#deliver(message),
+      deliver: (message) => this.#driver.run(() => this.#raft.step(message)),
       status: () => this.status(),
     })
     this.#ticker.start()
     this.#scrubber.start()
-    this.#schedule()
   }
 
   propose(proposal: Proposal): Promise<void> {
     this.#checkRunning()
     const { term, firstIndex, payloads } = proposal
     checkSize(payloads)
-    const result = this.#guarded(() => this.#raft.propose(term, firstIndex, payloads))
+    const result = this.#driver.call(() => this.#raft.propose(term, firstIndex, payloads))
     switch (result) {
       case 'accepted':
-        this.#schedule()
         return this.#proposals.add(term, firstIndex + payloads.length - 1)
       case 'not_leader':
         throw new LogError('NOT_LEADER', `member ${this.#raft.status().leader} leads`)
@@ -153,9 +153,7 @@ class LogNode implements Log {
 
   async readIndex(): Promise<number> {
     this.#checkRunning()
-    const index = this.#guarded(() => this.#reads.add(performance.now()))
-    this.#schedule()
-    return index
+    return this.#driver.call(() => this.#reads.add(performance.now()))
   }
 
   status(): LogStatus {
@@ -206,9 +204,7 @@ class LogNode implements Log {
 
   /** Resolves once another member leads; at once when this one does not lead or has nobody to hand over to. */
   async #handOver(): Promise<void> {
-    const begun = this.#guarded(() => this.#raft.transferLeadership())
-    if (!begun) return
-    this.#schedule()
+    if (!this.#driver.call(() => this.#raft.transferLeadership())) return
     const { promise, resolve } = Promise.withResolvers<void>()
     const subscription = this.#leadership.subscribe(({ leader }) => {
       if (leader !== this.#options.memberId) resolve()
@@ -220,6 +216,7 @@ class LogNode implements Log {
   #stop(reason: string): void {
     if (this.#state === 'stopped') return
     this.#state = 'stopped'
+    this.#driver.stop()
     this.#ticker.stop()
     this.#delivery.endAll()
     this.#proposals.rejectAll(reason)
@@ -237,80 +234,14 @@ class LogNode implements Log {
   }
 
   #tick(): void {
-    this.#guard(() => {
+    this.#driver.runNow(() => {
       this.#raft.tick()
       this.#reads.expire(performance.now())
-      this.#process()
       this.#delivered()
     })
   }
 
-  #deliver(message: Message): void {
-    this.#guard(() => this.#raft.step(message))
-    this.#schedule()
-  }
-
-  /** What happens in one turn of the event loop goes into one write and one round of messages. */
-  #schedule(): void {
-    if (this.#scheduled || this.#state === 'stopped') return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      this.#guard(() => this.#process())
-    })
-  }
-
-  /** Runs unless stopped; any exception, such as a broken invariant, stops the member. */
-  #guard(action: () => void): void {
-    if (this.#state === 'stopped') return
-    try {
-      action()
-    } catch (error) {
-      this.fail(error)
-    }
-  }
-
-  /** As `#guard`, for calls with a result: LogErrors are the caller's, anything else stops the member. */
-  #guarded<T>(action: () => T): T {
-    try {
-      return action()
-    } catch (error) {
-      if (error instanceof LogError && error.code !== 'STORAGE') throw error
-      this.fail(error)
-      throw this.#stoppedError()
-    }
-  }
-
-  #process(): void {
-    if (this.#processing) return
-    this.#processing = true
-    try {
-      for (let effects = this.#raft.take(); effects !== null; effects = this.#raft.take())
-        this.#perform(effects)
-    } finally {
-      this.#processing = false
-    }
-  }
-
-  #perform(effects: Effects): void {
-    const { write, messagesNow, messagesAfterSync } = effects
-    this.#send(messagesNow)
-    if (write !== null) {
-      const held = [...messagesAfterSync]
-      this.#heldBack.push(held)
-      this.#store.append(write, () => {
-        this.#heldBack.shift()
-        this.#guard(() => {
-          this.#raft.persisted(write)
-          this.#send(held)
-        })
-        queueMicrotask(() => this.#guard(() => this.#process()))
-      })
-    } else {
-      const last = this.#heldBack.at(-1)
-      if (last === undefined) this.#send(messagesAfterSync)
-      else last.push(...messagesAfterSync)
-    }
+  #performed(effects: Effects): void {
     if (effects.leadership !== null) this.#leadershipChanged(effects.leadership)
     this.#store.committed(effects.commit)
     this.#delivery.advance(effects.deliverable)
@@ -318,10 +249,6 @@ class LogNode implements Log {
     for (const { tag, index } of effects.reads) this.#reads.finished(tag, index)
     for (const tag of effects.failedReads) this.#reads.failed(tag)
     this.#delivered()
-  }
-
-  #send(messages: readonly Message[]): void {
-    for (const message of messages) this.#transport?.send(message)
   }
 
   #leadershipChanged({ term, leader, firstIndex }: LeadershipChange): void {
@@ -337,21 +264,6 @@ class LogNode implements Log {
     if (this.#leadsFrom === 0 || known.ready) return
     if (!this.#delivery.hasDelivered(this.#leadsFrom, performance.now())) return
     this.#leadership.next({ ...known, ready: true })
-  }
-}
-
-/** Throws TOO_LARGE, and RangeError for no payload at all. */
-function checkSize(payloads: readonly Uint8Array[]): void {
-  if (payloads.length === 0) throw new RangeError('a proposal has one payload at least')
-  let total = 0
-  for (const { length } of payloads) {
-    total += length
-    if (length > payloadBytesMax) {
-      throw new LogError('TOO_LARGE', `a payload of ${length} bytes; at most ${payloadBytesMax} are taken`)
-    }
-  }
-  if (total > proposalBytesMax) {
-    throw new LogError('TOO_LARGE', `${total} bytes in one proposal; at most ${proposalBytesMax} are taken`)
   }
 }
 

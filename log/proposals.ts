@@ -8,6 +8,25 @@ interface Waiting {
   readonly reject: (error: LogError) => void
 }
 
+/** One entry, and all entries of one proposal. */
+const payloadBytesMax = 1024 * 1024
+const proposalBytesMax = 16 * 1024 * 1024
+
+/** Throws TOO_LARGE, and RangeError for no payload at all. */
+export function checkSize(payloads: readonly Uint8Array[]): void {
+  if (payloads.length === 0) throw new RangeError('a proposal has one payload at least')
+  let total = 0
+  for (const { length } of payloads) {
+    total += length
+    if (length > payloadBytesMax) {
+      throw new LogError('TOO_LARGE', `a payload of ${length} bytes; at most ${payloadBytesMax} are taken`)
+    }
+  }
+  if (total > proposalBytesMax) {
+    throw new LogError('TOO_LARGE', `${total} bytes in one proposal; at most ${proposalBytesMax} are taken`)
+  }
+}
+
 /** Proposals that were taken and are not committed yet, in the order of their indexes. */
 export class Proposals {
   #waiting: Waiting[] = []
