@@ -4,6 +4,7 @@ import { type Code, Rejection } from '../../domains/kernel/rejection.ts'
 import type { CommandReply, CommandRequest, ReadReply, ReadRequest } from '../control_plane.ts'
 import type { Api } from '../grpc/api.ts'
 import { ApiClient } from '../grpc/client.ts'
+import { commandFields, commandReply } from '../grpc/command_fields.ts'
 import { CliError, fromRejection } from './exit_codes.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -13,6 +14,8 @@ const TIMEOUT_MS = 30_000
 const REALIZED_TIMEOUT_MS = 300_000
 /** One member may hang: the next one is tried after this. */
 const ATTEMPT_MS = 10_000
+/** A member has this long to say itself that it took too long. */
+const DEADLINE_SLACK_MS = 1_000
 const DIAL_MS = 3_000
 const ATTEMPTS_MAX = 8
 const PAUSE_FIRST_MS = 200
@@ -23,6 +26,8 @@ export interface CloudOptions {
   readonly servers: readonly string[]
   readonly token: string | undefined
   readonly timeoutMilliseconds: number | undefined
+  /** Ends whatever is under way. */
+  readonly signal: AbortSignal
   /** What is tried again, for a person. */
   readonly note: (text: string) => void
 }
@@ -45,13 +50,15 @@ export class Cloud {
   /** Calls a method that changes nothing. */
   async call(method: string, request: Fields): Promise<Fields> {
     return await this.#asking((client, timeoutMilliseconds) =>
-      client.call(method, request, { timeoutMilliseconds }),
+      client.call(method, request, { timeoutMilliseconds, signal: this.#options.signal }),
     )
   }
 
   /** Reads one row or one page. */
   async read(request: ReadRequest): Promise<ReadReply> {
-    return await this.#asking((client, timeoutMilliseconds) => client.read(request, { timeoutMilliseconds }))
+    return await this.#asking((client, timeoutMilliseconds) =>
+      client.read(request, { timeoutMilliseconds, signal: this.#options.signal }),
+    )
   }
 
   /** All rows of a kind, page by page. */
@@ -97,7 +104,7 @@ export class Cloud {
           this.#options.note(
             `${(error as Error).message}; trying again with the same command id ${command.commandId}`,
           )
-        await delay(pause)
+        await delay(pause, undefined, { signal: this.#options.signal })
         this.#next()
       }
     }
@@ -112,10 +119,14 @@ export class Cloud {
     const client = await this.#reachable(Math.min(deadline, Date.now() + ATTEMPT_MS))
     const left = Math.max(1, deadline - Date.now())
     const patient = command.wait === 'projected' || command.wait === 'realized'
-    return await client.command({
-      ...command,
-      timeoutMilliseconds: patient ? left : Math.min(left, ATTEMPT_MS),
+    const timeoutMilliseconds = patient ? left : Math.min(left, ATTEMPT_MS)
+    const path = this.#options.api.command(command.type)?.path
+    if (path === undefined) throw new Rejection('UNKNOWN_COMMAND', `there is no command ${command.type}`)
+    const answer = await client.call(path, commandFields({ ...command, timeoutMilliseconds }), {
+      timeoutMilliseconds: timeoutMilliseconds + DEADLINE_SLACK_MS,
+      signal: this.#options.signal,
     })
+    return commandReply(answer)
   }
 
   #ended(error: unknown, { commandId }: CommandToRun, unanswered: boolean): unknown {
@@ -124,7 +135,7 @@ export class Cloud {
     return new CliError('outcomeUnknown', end.message, {
       code: 'OUTCOME_UNKNOWN',
       details: { ...end.details, commandId },
-      hint: `It may or may not happen. Say it again with --command-id ${commandId}: then it happens once.`,
+      hint: retryHint(commandId),
     })
   }
 
@@ -149,6 +160,7 @@ export class Cloud {
 
   /** A client of the first member, from the current one on, that takes a connection. Throws CliError `unreachable`. */
   async #reachable(deadline: number): Promise<ApiClient> {
+    if (this.#options.signal.aborted) throw new CliError('interrupted', 'interrupted')
     const reasons: string[] = []
     for (const _ of this.#options.servers) {
       const server = this.#server
@@ -177,6 +189,11 @@ export class Cloud {
   #next(): void {
     this.#current += 1
   }
+}
+
+/** How to go on with a command whose outcome is unknown. */
+export function retryHint(commandId: string): string {
+  return `It may or may not happen. Say it again with --command-id ${commandId}: then it happens once.`
 }
 
 /** Codes that pass by themselves. */

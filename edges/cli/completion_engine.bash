@@ -10,6 +10,7 @@ _ultracloud() {
   local -a words args
   local piece previous='' word='' joined='' path='' expect='' cur='' prefix='' found='' flag=''
   local i=0
+  local IFS=$' \t\n'
   COMPREPLY=()
 
   # Bash splits at = and : by default: put the pieces together again.
@@ -65,7 +66,7 @@ _ultracloud() {
     found="$(_ultracloud_names "${cur%%/*}" "${words[@]}")"
   elif [[ $path == help && ${#args[@]} -ge 1 ]]; then
     found="$(_ultracloud_words "${args[*]}")"
-  else
+  elif [[ ${#args[@]} -eq 0 ]]; then
     found="$(_ultracloud_words "$path")"
   fi
 

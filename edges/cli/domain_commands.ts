@@ -2,6 +2,7 @@ import { type Command as Commander, Option } from 'commander'
 import type { Command } from '../../domains/kernel/contract.ts'
 import { newCommandId, uuidTime } from '../../domains/kernel/uuid.ts'
 import type { CommandReply, WaitLevel } from '../control_plane.ts'
+import { retryHint } from './cloud.ts'
 import { usageError } from './exit_codes.ts'
 import { placeholder } from './field_help.ts'
 import { addGlobalOptions, setOwnFields } from './global_options.ts'
@@ -90,6 +91,7 @@ async function run(
     wait === 'projected' || wait === 'realized'
       ? session.progress.step(`${type}, until it is ${wait}`)
       : undefined
+  if (given['dryRun'] !== true) session.ifInterrupted(retryHint(commandId))
   let reply: CommandReply
   try {
     reply = await cloud.command({

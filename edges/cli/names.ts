@@ -6,19 +6,22 @@ export function kebabCase(name: string): string {
     .toLowerCase()
 }
 
-/** The candidates nearest to a misspelt word, best first, three at most; none when nothing is near. */
+/** The candidates nearest to a misspelt word, three at most; none when nothing is near. */
 export function nearest(word: string, candidates: Iterable<string>): readonly string[] {
   const wanted = word.toLowerCase()
-  const far = Math.max(1, Math.floor(wanted.length * 0.4))
-  return [...new Set(candidates)]
+  const far = Math.ceil(wanted.length * 0.4)
+  const near = [...new Set(candidates)]
     .map((candidate) => ({ candidate, distance: nearness(wanted, candidate.toLowerCase()) }))
     .filter(({ distance }) => distance <= far)
-    .sort((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1))
-    .slice(0, 3)
+  const least = Math.min(...near.map(({ distance }) => distance))
+  return near
+    .filter(({ distance }) => distance === least)
     .map(({ candidate }) => candidate)
+    .sort()
+    .slice(0, 3)
 }
 
-/** ` Did you mean vm or vpc?`, or nothing. */
+/** `Did you mean vm or vpc?`, or nothing. */
 export function didYouMean(word: string, candidates: Iterable<string>): string | undefined {
   const found = nearest(word, candidates)
   if (found.length === 0) return undefined

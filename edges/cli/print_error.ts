@@ -29,10 +29,10 @@ function document({ reason, code, message, details, hint }: CliError): object {
 }
 
 function lines({ reason, code, message, details, hint }: CliError, { style }: Output): readonly string[] {
-  if (reason === 'interrupted') return [message]
   const prefix = code === undefined ? '' : `${code}: `
   const sentences = message.split('\n').map(printable)
-  const head = `${style.red('error:')} ${prefix}${sentences.join('\n')}`
+  const begin = reason === 'interrupted' ? '' : `${style.red('error:')} ${prefix}`
+  const head = `${begin}${sentences.join('\n')}`
   const more = Object.entries(details).flatMap(([key, value]) => detailLines(key, value))
   const hints = hint === undefined ? [] : hint.split('\n')
   return [head, ...more, ...hints]

@@ -24,6 +24,8 @@ export interface Session {
   readonly progress: Progress
   /** Aborts on Ctrl-C. */
   readonly signal: AbortSignal
+  /** What to say when Ctrl-C ends it from now on. */
+  readonly ifInterrupted: (hint: string) => void
   /** Names behind uids, as of a moment. */
   names(at?: string): ResourceNames
   /** Reads a file that a flag names; `-` is the standard input. */
@@ -48,14 +50,7 @@ export class Sessions {
     const { env, stderr, registry } = this.environment
     const globals = readGlobals(command, env)
     this.#api ??= new Api(registry)
-    const progress = new Progress(stderr, env, globals.quiet)
-    const cloud = new Cloud({
-      api: this.#api,
-      servers: globals.servers,
-      token: await readToken(globals, env),
-      timeoutMilliseconds: globals.timeoutMilliseconds,
-      note: (text) => progress.note(text),
-    })
+    const token = await readToken(globals, env)
     const interrupted = new AbortController()
     const onInterrupt = (): void => interrupted.abort()
     process.once('SIGINT', onInterrupt)
@@ -63,6 +58,18 @@ export class Sessions {
       interrupted.signal,
       ...(this.environment.interrupt ? [this.environment.interrupt] : []),
     ])
+    const progress = new Progress(stderr, env, globals.quiet)
+    const cloud = new Cloud({
+      api: this.#api,
+      servers: globals.servers,
+      token,
+      timeoutMilliseconds: globals.timeoutMilliseconds,
+      signal,
+      note: (text) => {
+        if (!signal.aborted) progress.note(text)
+      },
+    })
+    let hint: string | undefined
     const session: Session = {
       cloud,
       registry,
@@ -70,11 +77,14 @@ export class Sessions {
       out: this.out,
       progress,
       signal,
+      ifInterrupted: (text) => {
+        hint = text
+      },
       names: (at) => new ResourceNames(cloud, registry, at),
       readText: readBounded,
     }
     try {
-      await interruptible(work(session), signal)
+      await interruptible(work(session), signal, () => new CliError('interrupted', 'interrupted', { hint }))
     } finally {
       process.off('SIGINT', onInterrupt)
       progress.close()
@@ -83,18 +93,22 @@ export class Sessions {
   }
 }
 
-async function interruptible(work: Promise<void>, signal: AbortSignal): Promise<void> {
+async function interruptible(
+  work: Promise<void>,
+  signal: AbortSignal,
+  interruption: () => CliError,
+): Promise<void> {
   const over = new AbortController()
   const interrupt = async (): Promise<void> => {
     if (!signal.aborted) await once(signal, 'abort', { signal: over.signal })
-    throw new CliError('interrupted', 'interrupted')
+    throw interruption()
   }
   work.catch(() => undefined)
   const interrupted = interrupt()
   interrupted.catch(() => undefined)
   try {
     await Promise.race([work, interrupted])
-    if (signal.aborted) throw new CliError('interrupted', 'interrupted')
+    if (signal.aborted) throw interruption()
   } finally {
     over.abort()
   }

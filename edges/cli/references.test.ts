@@ -1,0 +1,88 @@
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { Registry } from '../../domains/kernel/registry.ts'
+import { Rejection } from '../../domains/kernel/rejection.ts'
+import type { ReadReply, ReadRequest } from '../control_plane.ts'
+import { Api } from '../grpc/api.ts'
+import { Forwarder } from '../grpc/forward.ts'
+import { startGrpcServer } from '../grpc/server.ts'
+import { FakeControlPlane, TOKEN } from '../testing/fake_control_plane.ts'
+import { runCli } from './run.ts'
+import { captured, cli } from './testing_cli.ts'
+import { contractRegistry } from './testing_contracts.ts'
+
+const registry = await contractRegistry()
+const stamps = { revision: 3, createdRevision: 1, createdAt: 1000, updatedAt: 1000 }
+
+/** A cloud of two instances on one host, whose image the caller may not read. */
+class Instances extends FakeControlPlane {
+  override readonly registry: Registry = registry
+  readonly asked: ReadRequest[] = []
+
+  override async read(_: unknown, request: ReadRequest): Promise<ReadReply> {
+    this.asked.push(request)
+    if (request.kind === 'vm.image') throw new Rejection('PERMISSION_DENIED', 'you may not read images')
+    const rows =
+      request.kind === 'vm.host' ? [{ uid: 'host-uid', name: 'rack-1', ...stamps }] : [row('vm1'), row('vm2')]
+    return { revision: 3, history: 'h', rows, nextPageToken: '' }
+  }
+}
+
+function row(name: string): Readonly<Record<string, unknown>> {
+  const references = { image: '01234567-image-uid', host: 'host-uid', subnet: 'subnet-uid' }
+  return {
+    uid: name,
+    project: 'demo',
+    name,
+    intent: 'running',
+    lifecycle: 'running',
+    ...references,
+    ...stamps,
+  }
+}
+
+async function instances() {
+  const control = new Instances()
+  const api = new Api(registry)
+  const forwarder = new Forwarder(api)
+  const server = await startGrpcServer({
+    control,
+    api,
+    forwarder,
+    address: '127.0.0.1:0',
+    onFault: () => undefined,
+  })
+  onTestFinished(async () => {
+    forwarder.close()
+    await server.close(0)
+  })
+  return { control, env: { ULTRACLOUD_SERVER: `127.0.0.1:${server.port}`, ULTRACLOUD_TOKEN: TOKEN } }
+}
+
+describe('a table', () => {
+  it('has names for uids, each asked for once, and a short uid for what may not be read', async () => {
+    const { control, env } = await instances()
+    const { code, stdout } = await cli(['get', 'instances', '--at', '2'], { env, registry })
+    expect(code).toBe(0)
+    const lines = stdout.trimEnd().split('\n')
+    expect(lines[0]).toMatch(/^PROJECT +NAME +INTENT +LIFECYCLE +ADDRESS +PORT +IMAGE +HOST +DNS NAME +AGE$/)
+    expect(lines[1]).toMatch(/^demo +vm1 +running +running +- +- +…mage-uid +rack-1 /)
+    const lookups = control.asked.filter(({ uid }) => uid !== undefined)
+    expect(lookups.map(({ kind, at = '' }) => `${kind} at ${at}`).sort()).toEqual([
+      'vm.host at 2',
+      'vm.image at 2',
+    ])
+  })
+
+  it('is bold on a terminal alone, and not where NO_COLOR is set', async () => {
+    const { env } = await instances()
+    const print = async (isTTY: boolean, more = {}): Promise<string> => {
+      const [out, err] = [captured(isTTY), captured()]
+      const streams = { stdout: out.stream, stderr: err.stream }
+      await runCli(['get', 'instances'], { ...streams, registry, env: { ...env, ...more }, extra: [] })
+      return out.text()
+    }
+    expect(await print(true)).toContain('\u001B[1mPROJECT')
+    expect(await print(true, { NO_COLOR: '1' })).not.toContain('\u001B')
+    expect(await print(false)).not.toContain('\u001B')
+  })
+})
