@@ -192,4 +192,6 @@ export interface ControlPlane {
   heartbeat(actor: Actor, beat: Beat): void
   /** undefined: this member leads. Else the leader's client address, '' while unknown. */
   leaderAddress(): string | undefined
+  /** undefined: this member can answer the read as it is asked for. Else as `leaderAddress`. */
+  leaderForRead(request: ReadRequest): string | undefined
 }

@@ -22,6 +22,7 @@ import type {
   ReadRequest,
 } from '../edges/control_plane.ts'
 import type { Log } from '../log/log.ts'
+import { pinnedMoment } from '../projections/kernel/page_token.ts'
 import type { EntrySummary } from '../projections/kernel/past.ts'
 import type { Runner } from '../projections/kernel/runner.ts'
 import { concernedBy, whenRealized } from './realized.ts'
@@ -103,10 +104,10 @@ export class LocalControlPlane implements ControlPlane {
   }
 
   /** Waits until reads show what they must: everything committed before the call, or a revision the client has seen. */
-  async #fresh({ consistency, minRevision, at, pageToken }: ReadRequest): Promise<void> {
+  async #fresh(request: ReadRequest): Promise<void> {
+    const { minRevision } = request
     if (minRevision !== undefined) await this.#runner.whenProjected(minRevision, TIMEOUT_MS)
-    const pinned = (at !== undefined && at !== '') || (pageToken !== undefined && pageToken !== '')
-    if (consistency === 'stale' || minRevision !== undefined || pinned) return
+    if (!needsLeader(request, this.#runner)) return
     await this.#runner.whenProjected(await this.#platform.barrier(), TIMEOUT_MS)
   }
 
@@ -299,6 +300,10 @@ export class LocalControlPlane implements ControlPlane {
     return leader === memberId ? '' : (members.find(({ id }) => id === leader)?.clientAddress ?? '')
   }
 
+  leaderForRead(request: ReadRequest): string | undefined {
+    return needsLeader(request, this.#runner) ? this.leaderAddress() : undefined
+  }
+
   #kind(name: string): Kind {
     const kind = this.registry.kinds.get(name)
     return (
@@ -310,6 +315,13 @@ export class LocalControlPlane implements ControlPlane {
       )
     )
   }
+}
+
+/** Whether a read must know what is committed: the present, or a revision that is not shown here yet. */
+function needsLeader(request: ReadRequest, shown: { readonly revision: number }): boolean {
+  if (request.consistency === 'stale' || request.minRevision !== undefined) return false
+  const pinned = pinnedMoment(request)
+  return pinned === undefined || ('revision' in pinned && pinned.revision > shown.revision)
 }
 
 const followPermissions: Readonly<Record<string, string>> = {

@@ -5,7 +5,6 @@ import type { Registry } from '../domains/kernel/registry.ts'
 import { Api } from '../edges/grpc/api.ts'
 import { Forwarder } from '../edges/grpc/forward.ts'
 import { type GrpcServer, startGrpcServer } from '../edges/grpc/server.ts'
-import type { ForwardCommand } from '../edges/rest/commands.ts'
 import { type RestServer, startRestServer } from '../edges/rest/server.ts'
 import type { Log, MemberStatus } from '../log/log.ts'
 import { openLog } from '../log/node.ts'
@@ -78,10 +77,9 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
       warn(`${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
     const grpc: GrpcServer = await startGrpcServer({ control, api, forwarder, address: listen.grpc, onFault })
     closing.push(() => grpc.close(STOP_GRACE_MS))
-    const forward: ForwardCommand = (leader, request, token) => forwarder.submit(leader, request, token)
     const rest: RestServer = await startRestServer({
       control,
-      forward,
+      forward: forwarder,
       ...splitAddress(listen.rest),
       onFault,
     })

@@ -28,6 +28,15 @@ export function domainHandler(control: ControlPlane, method: DomainMethod): Unar
   }
 }
 
+/** Where a read must go on to; undefined when this member can answer it. */
+export function leaderForRead(
+  control: ControlPlane,
+  method: DomainMethod & { role: 'get' | 'list' },
+  request: Fields,
+): string | undefined {
+  return control.leaderForRead(readRequest(control.registry, method, request))
+}
+
 function commandRequest(type: string, request: Fields, call: Call): CommandRequest {
   const { commandOptions, ...data } = request
   const given = commandOptions ?? { commandId: '', dryRun: false }

@@ -1,16 +1,19 @@
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { parseRequest } from '../../domains/kernel/parse.ts'
-import { Rejection } from '../../domains/kernel/rejection.ts'
-import type { CommandReply, CommandRequest } from '../control_plane.ts'
+import { type Code, Rejection } from '../../domains/kernel/rejection.ts'
+import type { CommandReply, CommandRequest, ReadReply, ReadRequest } from '../control_plane.ts'
 import type { Api } from './api.ts'
 import { commandFields, commandReply } from './command_fields.ts'
 import { channelOptions } from './limits.ts'
+import { readFields, readReply } from './read_fields.ts'
 import { fromServiceError } from './status.ts'
 
 /** Marks a call that a member has passed on: it is not passed on again. */
 export const FORWARDED = 'ultracloud-forwarded'
 
 const FORWARD_TIMEOUT_MS = 30_000
+/** The longest wait that a command may ask for, and time to say that it was not enough. */
+const FORWARD_TIMEOUT_MS_MAX = 601_000
 const IN_FLIGHT_MAX = 1024
 
 /** Passes what only the leader can do on to it, in one hop. */
@@ -23,24 +26,25 @@ export class Forwarder {
     this.#api = api
   }
 
-  /** A unary call's bytes, as they came. Throws Rejection; OUTCOME_UNKNOWN when the leader did not answer. */
+  /** A unary call's bytes, as they came. Throws Rejection; `unanswered` is the code when the leader did not answer. */
   async call(
     leader: string,
     path: string,
     request: Buffer,
     token: string | undefined,
     timeoutMilliseconds: number = FORWARD_TIMEOUT_MS,
+    unanswered: Code = 'OUTCOME_UNKNOWN',
   ): Promise<Buffer> {
     if (leader === '') throw new Rejection('NOT_LEADER', 'this member does not lead, and knows no leader yet')
     if (this.#inFlight >= IN_FLIGHT_MAX)
-      throw new Rejection('OVERLOADED', 'too many commands are being passed on to the leader')
+      throw new Rejection('OVERLOADED', 'too many calls are being passed on to the leader')
     const metadata = new Metadata()
     if (token !== undefined) metadata.set('authorization', `Bearer ${token}`)
     metadata.set(FORWARDED, '1')
-    const deadline = Date.now() + Math.min(timeoutMilliseconds, FORWARD_TIMEOUT_MS)
+    const deadline = Date.now() + Math.min(timeoutMilliseconds, FORWARD_TIMEOUT_MS_MAX)
     this.#inFlight += 1
     try {
-      return await unary(this.#clientTo(leader), path, request, metadata, deadline)
+      return await unary(this.#clientTo(leader), path, request, metadata, deadline, unanswered)
     } finally {
       this.#inFlight -= 1
     }
@@ -55,6 +59,17 @@ export class Forwarder {
     const bytes = this.#api.codec.encode(types.request, commandFields({ ...request, data }))
     const answer = await this.call(leader, path, bytes, token, request.timeoutMilliseconds)
     return commandReply(this.#api.codec.decode(types.response, answer, false))
+  }
+
+  /** A read that came in another way than over gRPC. */
+  async read(leader: string, request: ReadRequest, token: string | undefined): Promise<ReadReply> {
+    const single = request.name !== undefined || request.uid !== undefined
+    const method = this.#api.readMethod(request.kind, single ? 'get' : 'list')
+    if (method === undefined) throw new Rejection('NOT_FOUND', `there is no kind ${request.kind}`)
+    const { types, path } = method
+    const bytes = this.#api.codec.encode(types.request, readFields(request))
+    const answer = await this.call(leader, path, bytes, token, FORWARD_TIMEOUT_MS, 'UNAVAILABLE')
+    return readReply(this.#api.codec.decode(types.response, answer, false), method.method.field)
   }
 
   close(): void {
@@ -77,6 +92,7 @@ function unary(
   request: Buffer,
   metadata: Metadata,
   deadline: number,
+  unanswered: Code,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const identity = (bytes: Buffer): Buffer => bytes
@@ -88,7 +104,7 @@ function unary(
       metadata,
       { deadline },
       (error: ServiceError | null, answer?: Buffer) => {
-        if (error !== null) reject(fromServiceError(error, 'OUTCOME_UNKNOWN'))
+        if (error !== null) reject(fromServiceError(error, unanswered))
         else resolve(answer ?? Buffer.alloc(0))
       },
     )

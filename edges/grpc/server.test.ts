@@ -184,6 +184,36 @@ describe('forwarding', () => {
     })
   })
 
+  it('passes on reads that only the leader can answer, and answers the others itself', async () => {
+    const leader = await grpcEdge()
+    const follower = await grpcEdge()
+    const calls = follower.client()
+    await leader.client().command({ type: 'toy.CreateBox', data: box })
+    follower.control.leader = leader.address
+    await expect(calls.read({ kind: 'toy.box', project: 'demo', name: 'first' })).resolves.toMatchObject({
+      rows: [box],
+    })
+    await expect(calls.read({ kind: 'toy.box' })).resolves.toMatchObject({ rows: [box] })
+    expect(follower.control.reads).toEqual([])
+    await expect(calls.read({ kind: 'toy.box', consistency: 'stale' })).resolves.toMatchObject({ rows: [] })
+    expect(leader.control.reads).toHaveLength(2)
+  })
+
+  it('lets the leader say who a caller is: it may know a token that has not come here yet', async () => {
+    const leader = await grpcEdge()
+    const follower = await grpcEdge()
+    follower.control.leader = leader.address
+    follower.control.authenticate = () => {
+      throw new Rejection('UNAUTHENTICATED', 'the token has not come here yet')
+    }
+    await expect(follower.client().command({ type: 'toy.CreateBox', data: box })).resolves.toMatchObject({
+      revision: 1,
+    })
+    await expect(
+      follower.client('wrong').command({ type: 'toy.CreateBox', data: box }),
+    ).rejects.toMatchObject({ code: 'UNAUTHENTICATED', message: 'the token is not valid' })
+  })
+
   it('goes one hop only', async () => {
     const { address, control } = await grpcEdge()
     control.leader = address
@@ -203,6 +233,7 @@ describe('forwarding', () => {
     await expect(calls.command({ type: 'toy.CreateBox', data: box })).rejects.toMatchObject({
       code: 'OUTCOME_UNKNOWN',
     })
+    await expect(calls.read({ kind: 'toy.box' })).rejects.toMatchObject({ code: 'UNAVAILABLE' })
   })
 })
 

@@ -14,7 +14,7 @@ import type { ControlPlane } from '../control_plane.ts'
 import type { Api, ApiMethod } from './api.ts'
 import type { Call, Fields, StreamHandler, UnaryHandler } from './call.ts'
 import { clusterHandlers } from './cluster_handlers.ts'
-import { domainHandler } from './domain_handlers.ts'
+import { domainHandler, leaderForRead } from './domain_handlers.ts'
 import { FORWARDED, type Forwarder } from './forward.ts'
 import { REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX } from './limits.ts'
 import { addReflection } from './reflection.ts'
@@ -153,12 +153,9 @@ class Served {
     if (this.#inFlight >= IN_FLIGHT_MAX) throw new Rejection('OVERLOADED', 'too many calls are under way')
     this.#inFlight += 1
     try {
-      const { token, call } = this.#enter(raw)
       const leader = this.#leaderFor(each, raw)
-      if (leader !== undefined) {
-        const { forwarder } = this.#options
-        return await forwarder.call(leader, each.path, raw.request, token, call.remainingMilliseconds)
-      }
+      if (leader !== undefined) return await this.#forward(each, raw, leader)
+      const call = this.#enter(raw)
       const answer = await handler(this.#decode(each, raw.request), call)
       const bytes = this.#options.api.codec.encode(each.types.response, answer)
       if (bytes.length > RESPONSE_BYTES_MAX)
@@ -186,7 +183,7 @@ class Served {
     if (this.#streams >= STREAMS_MAX) throw new Rejection('OVERLOADED', 'too many streams are open')
     this.#streams += 1
     try {
-      const { call } = this.#enter(stream)
+      const call = this.#enter(stream)
       const answers = handler(this.#decode(each, stream.request), call)
       const encode = (answer: Fields): Buffer => this.#options.api.codec.encode(each.types.response, answer)
       await writeAll(stream, answers, encode, call.signal, this.#options.slowReaderMilliseconds ?? 30_000)
@@ -196,28 +193,32 @@ class Served {
     }
   }
 
-  #enter(raw: RawCall): { token: string | undefined; call: Call } {
+  /** The leader authenticates the caller: it may know a token that has not come here yet. */
+  async #forward(each: ApiMethod, raw: RawCall, leader: string): Promise<Buffer> {
+    if (raw.metadata.get(FORWARDED).length > 0)
+      throw new Rejection('NOT_LEADER', 'this member was taken for the leader, and is not')
     const token = bearerToken(raw.metadata.get('authorization')[0])
-    const actor = this.#options.control.authenticate(token)
-    const deadline = Number(raw.getDeadline())
+    const { forwarder } = this.#options
+    const unanswered = isRead(each) ? 'UNAVAILABLE' : 'OUTCOME_UNKNOWN'
+    return await forwarder.call(leader, each.path, raw.request, token, remaining(raw), unanswered)
+  }
+
+  #enter(raw: RawCall): Call {
+    const actor = this.#options.control.authenticate(bearerToken(raw.metadata.get('authorization')[0]))
     const cancelled = new AbortController()
     raw.on('cancelled', () => cancelled.abort())
-    const call = {
-      actor,
-      remainingMilliseconds: Number.isFinite(deadline) ? Math.max(0, deadline - Date.now()) : undefined,
-      signal: AbortSignal.any([cancelled.signal, this.#stopping]),
-    }
-    return { token, call }
+    const signal = AbortSignal.any([cancelled.signal, this.#stopping])
+    return { actor, remainingMilliseconds: remaining(raw), signal }
   }
 
   /** Where a call must go on to; undefined when it is answered here. */
-  #leaderFor({ method }: ApiMethod, raw: RawCall): string | undefined {
-    const leaderOnly = method.role === 'command' || (method.role === 'cluster' && method.name === 'Heartbeat')
-    if (!leaderOnly) return undefined
-    const leader = this.#options.control.leaderAddress()
-    if (leader !== undefined && raw.metadata.get(FORWARDED).length > 0)
-      throw new Rejection('NOT_LEADER', 'this member was taken for the leader, and is not')
-    return leader
+  #leaderFor(each: ApiMethod, raw: RawCall): string | undefined {
+    const { method } = each
+    const { control } = this.#options
+    if (method.role === 'cluster' && method.name !== 'Heartbeat') return undefined
+    const leader = control.leaderAddress()
+    if (leader === undefined || method.role === 'command' || method.role === 'cluster') return leader
+    return leaderForRead(control, method, this.#decode(each, raw.request))
   }
 
   #decode({ types }: ApiMethod, bytes: Buffer): Fields {
@@ -233,6 +234,16 @@ class Served {
     if (!(error instanceof Rejection)) this.#options.onFault(error, where)
     return error
   }
+}
+
+function isRead({ method }: ApiMethod): boolean {
+  return method.role === 'get' || method.role === 'list'
+}
+
+/** Milliseconds left; undefined when the client set no deadline. */
+function remaining(raw: RawCall): number | undefined {
+  const deadline = Number(raw.getDeadline())
+  return Number.isFinite(deadline) ? Math.max(0, deadline - Date.now()) : undefined
 }
 
 function definition(path: string, responseStream: boolean): RawMethod {

@@ -1,15 +1,9 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Rejection } from '../../domains/kernel/rejection.ts'
-import type { CommandReply, CommandRequest, ControlPlane } from '../control_plane.ts'
+import type { CommandRequest, ControlPlane } from '../control_plane.ts'
 import type { Authenticated } from './authenticate.ts'
+import type { Forward } from './forward.ts'
 import { commandQuery, parseQuery } from './query.ts'
-
-/** Passes a command on to the leader; `token` is its caller's. */
-export type ForwardCommand = (
-  leader: string,
-  request: CommandRequest,
-  token: string | undefined,
-) => Promise<CommandReply>
 
 const COMMAND_ID_CHARACTERS_MAX = 200
 
@@ -17,7 +11,7 @@ const COMMAND_ID_CHARACTERS_MAX = 200
 export function addCommands(
   app: FastifyInstance,
   control: ControlPlane,
-  forward: ForwardCommand,
+  forward: Forward,
   who: Authenticated,
 ): void {
   app.post<{ Params: { command: string } }>('/api/v1/commands/:command', async (request, reply) => {
@@ -25,7 +19,7 @@ export function addCommands(
     const leader = control.leaderAddress()
     const answer = await (leader === undefined
       ? control.submit(command)
-      : forward(leader, command, who.token(request)))
+      : forward.submit(leader, command, who.token(request)))
     const { revision, history, duplicate, result, events } = answer
     reply.header('etag', `"${revision}"`)
     reply.header('x-ultracloud-revision', String(revision))

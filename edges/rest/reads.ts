@@ -1,9 +1,10 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Kind } from '../../domains/kernel/registry.ts'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import type { ControlPlane, ReadReply, ReadRequest } from '../control_plane.ts'
 import { checkFilter } from '../filter.ts'
 import type { Authenticated } from './authenticate.ts'
+import type { Forward } from './forward.ts'
 import { listQuery, parseQuery, type Query, readQuery } from './query.ts'
 
 const FILTERS_MAX = 16
@@ -16,13 +17,24 @@ export function readPaths({ contract, resource }: Kind): { readonly scoped: stri
 }
 
 /** Serves lists and single reads of every kind. */
-export function addReads(app: FastifyInstance, control: ControlPlane, who: Authenticated): void {
+export function addReads(
+  app: FastifyInstance,
+  control: ControlPlane,
+  forward: Forward,
+  who: Authenticated,
+): void {
+  const read = async (request: FastifyRequest, what: ReadRequest): Promise<ReadReply> => {
+    const leader = control.leaderForRead(what)
+    return leader === undefined
+      ? await control.read(who.actor(request), what)
+      : await forward.read(leader, what, who.token(request))
+  }
   for (const kind of control.registry.kinds.values()) {
     const { scoped, all } = readPaths(kind)
     for (const path of new Set([scoped, all])) {
       app.get<{ Params: { project?: string } }>(path, async (request, reply) => {
         const { project } = request.params
-        const answer = await control.read(who.actor(request), listRequest(kind, project, request.query))
+        const answer = await read(request, listRequest(kind, project, request.query))
         const { rows, nextPageToken, revision, history } = stamped(reply, answer)
         return { items: rows, nextPageToken, revision, history }
       })
@@ -30,7 +42,7 @@ export function addReads(app: FastifyInstance, control: ControlPlane, who: Authe
     app.get<{ Params: { project?: string; name: string } }>(`${scoped}/:name`, async (request, reply) => {
       const { project, name } = request.params
       const query = parseQuery(readQuery, request.query)
-      const answer = await control.read(who.actor(request), { kind: kind.id, project, name, ...shown(query) })
+      const answer = await read(request, { kind: kind.id, project, name, ...shown(query) })
       const [row] = stamped(reply, answer).rows
       if (row === undefined) throw new Rejection('NOT_FOUND', `there is no ${kind.id} ${name}`)
       return reply.header('etag', `"${String(row['revision'])}"`).send(row)

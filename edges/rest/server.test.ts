@@ -102,6 +102,19 @@ describe('commands as JSON', () => {
 })
 
 describe('reads', () => {
+  it('go on to the leader when only it can answer', async () => {
+    const leader = await grpcEdge()
+    const { url, control } = await restEdge()
+    await leader.client().command({ type: 'toy.CreateBox', data: box })
+    control.leader = leader.address
+    const list = `${url}/api/v1/projects/demo/toy/boxes`
+    const one = await curl(`${list}/first`, ...authorized)
+    expect(one).toMatchObject({ status: 200, body: { name: 'first', size: 1 } })
+    expect(await curl(list, ...authorized)).toMatchObject({ body: { items: [one.body], revision: 1 } })
+    expect(control.reads).toEqual([])
+    expect(await curl(`${list}?consistency=stale`, ...authorized)).toMatchObject({ body: { items: [] } })
+  })
+
   it('give one row, with its entity tag', async () => {
     const { url, control } = await restEdge()
     await create(url, box)

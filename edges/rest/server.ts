@@ -3,7 +3,8 @@ import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import type { ControlPlane } from '../control_plane.ts'
 import { type Authenticated, addAuthentication } from './authenticate.ts'
-import { addCommands, type ForwardCommand } from './commands.ts'
+import { addCommands } from './commands.ts'
+import type { Forward } from './forward.ts'
 import { addHistory } from './history.ts'
 import { openApi } from './openapi.ts'
 import { fault, knownProblem, PROBLEM_TYPE, type Problem, problemOf } from './problem.ts'
@@ -11,7 +12,7 @@ import { addReads } from './reads.ts'
 
 export interface RestServerOptions {
   readonly control: ControlPlane
-  readonly forward: ForwardCommand
+  readonly forward: Forward
   /** Routes of other edges, on the same port and behind the same authentication. */
   readonly more?: readonly ((app: FastifyInstance, who: Authenticated) => void)[]
   readonly host: string
@@ -75,7 +76,7 @@ function restApp(options: RestServerOptions): FastifyInstance {
   app.get('/healthz', () => ({ status: 'ok' }))
   app.get('/openapi.json', () => description)
   const who = addAuthentication(app, control)
-  addReads(app, control, who)
+  addReads(app, control, forward, who)
   addCommands(app, control, forward, who)
   addHistory(app, control, who)
   for (const add of options.more ?? []) add(app, who)

@@ -45,7 +45,7 @@ export async function restEdge(options: Partial<RestServerOptions> = {}) {
   const faults: unknown[] = []
   const server = await startRestServer({
     control,
-    forward: (leader, request, token) => forwarder.submit(leader, request, token),
+    forward: forwarder,
     host: '127.0.0.1',
     port: 0,
     onFault: (error) => {

@@ -158,6 +158,10 @@ export class FakeControlPlane implements ControlPlane {
   leaderAddress(): string | undefined {
     return this.leader
   }
+
+  leaderForRead({ consistency }: ReadRequest): string | undefined {
+    return consistency === 'stale' ? undefined : this.leader
+  }
 }
 
 async function* noBatches(): AsyncIterable<FeedBatch> {}

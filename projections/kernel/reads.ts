@@ -1,6 +1,7 @@
 import type { SQLInputValue } from 'node:sqlite'
 import { reject } from '../../domains/kernel/rejection.ts'
 import { parseMoment, revisionAt } from './moment.ts'
+import { type PageToken, pageTokenText, parsePageToken } from './page_token.ts'
 import type { ProjectionStore } from './store.ts'
 
 const PAGE_DEFAULT = 100
@@ -32,19 +33,21 @@ export interface ReadAnswer {
   readonly nextPageToken: string
 }
 
-interface PageToken {
-  readonly history: string
-  readonly revision: number
-  readonly after: readonly [project: string, name: string, key: string]
-}
-
 /** The rows of a kind, now or as of a moment, in the order of project, name and uid. Rejects for a bad query. */
 export function read(store: ProjectionStore, query: ReadQuery): ReadAnswer {
   const { revision: present, history } = store.checkpoint
   const token =
-    query.pageToken === undefined || query.pageToken === '' ? undefined : parseToken(query.pageToken)
+    query.pageToken === undefined || query.pageToken === '' ? undefined : parsePageToken(query.pageToken)
   if (token !== undefined && token.history !== history)
     reject('HISTORY_MISMATCH', 'the page token belongs to another history: read from the first page', {})
+  if (token !== undefined && token.revision > present)
+    reject(
+      'REVISION_UNKNOWN',
+      `revision ${token.revision} has not come here yet: this member shows ${present}`,
+      {
+        revision: present,
+      },
+    )
   const at =
     query.at === undefined || query.at === ''
       ? undefined
@@ -93,7 +96,7 @@ export function read(store: ProjectionStore, query: ReadQuery): ReadAnswer {
     revision,
     history,
     rows: page.map((row) => JSON.parse(row['data'] as string) as Record<string, unknown>),
-    nextPageToken: next === undefined ? '' : Buffer.from(JSON.stringify(next)).toString('base64url'),
+    nextPageToken: next === undefined ? '' : pageTokenText(next),
   }
 }
 
@@ -134,20 +137,4 @@ function addFilter(
     `$.${field}`,
     value,
   )
-}
-
-function parseToken(text: string): PageToken {
-  try {
-    const token = JSON.parse(Buffer.from(text, 'base64url').toString()) as PageToken
-    const sound =
-      Number.isInteger(token.revision) &&
-      token.after.length === 3 &&
-      token.after.every((part) => typeof part === 'string')
-    if (sound && typeof token.history === 'string') return token
-  } catch {
-    // Falls through to the rejection below.
-  }
-  return reject('INVALID_ARGUMENT', 'that is no page token: give the nextPageToken of the page before', {
-    field: 'pageToken',
-  })
 }
