@@ -151,7 +151,11 @@ export const hostCommands = {
     doc: 'After a restore: what this history says may run is in doubt until its host has said so again.',
     permission: 'vm.incarnations.doubt',
     scope: 'system',
-    request: { history: [1, Uid] },
+    request: {
+      history: [1, Uid],
+      /** Milliseconds since 1970: what was recorded from then on is of this history already. */
+      sinceTime: [2, z.int().min(0).optional()],
+    },
     result: { doubted: [1, z.int().min(0)] },
   }),
   RecordIncarnationGone: command({

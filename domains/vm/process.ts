@@ -76,11 +76,15 @@ const doubt: Process<typeof state> = {
 /** After a restore nothing of the earlier history is taken at its word. */
 const adoption: Process<typeof state> = {
   name: 'vm-adoption',
-  plan: ({ state, history: { history, parent } }) => {
+  plan: ({ state, leaderSince, history: { history, parent } }) => {
     const adopted = state.adopted.get('current')
     if (parent === '' || (adopted?.history === history && adopted.complete)) return []
     return [
-      { type: 'vm.AdoptHistory', data: { history }, cause: `history ${history} goes on from ${parent}` },
+      {
+        type: 'vm.AdoptHistory',
+        data: { history, sinceTime: leaderSince },
+        cause: `history ${history} goes on from ${parent}`,
+      },
     ]
   },
 }

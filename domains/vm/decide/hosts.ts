@@ -102,9 +102,9 @@ export const hosts: Pick<Decide<typeof state>, Hosts> = {
     const named = new Set(incarnations)
     let gone = 0
     for (const incarnation of context.state.incarnation.list('host', uid)) {
-      const { lifecycle, revision } = incarnation
-      const ended = lifecycle !== 'fenced' && !mayRun(lifecycle)
-      if (named.has(incarnation.uid) || revision > seenRevision || ended || lifecycle === 'creating') continue
+      const { uid: present, intent, lifecycle, revision } = incarnation
+      const over = intent !== 'running' && (mayRun(lifecycle) || lifecycle === 'fenced')
+      if (!over || named.has(present) || revision > seenRevision) continue
       recordGone(context, incarnation, `host ${name} does not have it any more`)
       gone++
     }

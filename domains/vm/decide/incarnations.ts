@@ -42,7 +42,7 @@ export const incarnations: Pick<Decide<typeof state>, Incarnations> = {
     const incarnation = context.state.incarnation.get(uid)
     if (incarnation === undefined) return reportUnknown(context, uid, lifecycle, report.reason)
     requireWordOf(context, incarnation.host)
-    if (lifecycle === 'creating' || lifecycle === 'unknown' || lifecycle === 'fenced')
+    if (lifecycle === 'unknown' || lifecycle === 'fenced')
       reject('INVALID_ARGUMENT', `lifecycle: a host cannot report ${lifecycle}`, { field: 'lifecycle' })
     if (generation !== incarnation.generation)
       reject(
@@ -64,14 +64,17 @@ export const incarnations: Pick<Decide<typeof state>, Incarnations> = {
     settleInstance(context, incarnation)
     return { uid }
   },
-  AdoptHistory: ({ history }, context) => {
+  AdoptHistory: ({ history, sinceTime }, context) => {
     const adopted = context.state.adopted.get('current')
     if (adopted?.history === history && adopted.complete)
       return reject('FAILED_PRECONDITION', `history ${history} is adopted already`)
     const sinceRevision = adopted?.history === history ? adopted.sinceRevision : context.revision
     const older = context.state.incarnation
       .list('trusted', '')
-      .filter(({ revision }) => revision < sinceRevision)
+      .filter(
+        ({ revision, updatedAt }) =>
+          revision < sinceRevision && (sinceTime === undefined || updatedAt < sinceTime),
+      )
     const doubted = older.slice(0, DOUBTS_MAX)
     for (const incarnation of doubted) {
       context.emit('IncarnationDoubted', {
