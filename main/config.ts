@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 
 /** What a node can be: sets of it are run by one process tree. */
@@ -81,7 +82,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Reads a configuration file (JSON). Throws ConfigError, naming what does not fit. */
+/** Reads a configuration file (JSON); paths in it are relative to its folder. Throws ConfigError, naming what does not fit. */
 export async function readConfig(path: string): Promise<NodeConfig> {
   let data: unknown
   try {
@@ -89,12 +90,34 @@ export async function readConfig(path: string): Promise<NodeConfig> {
   } catch (error) {
     throw new ConfigError(`${path}: ${error instanceof Error ? error.message : String(error)}`)
   }
+  const config = parseConfig(data, path)
+  const { cluster } = config
+  if (cluster === undefined) return config
+  const folder = dirname(path)
+  const secretFile = resolve(folder, cluster.secretFile)
+  return {
+    ...config,
+    cluster: { ...cluster, secretFile, masterKeyFile: resolve(folder, cluster.masterKeyFile) },
+  }
+}
+
+/** A configuration from what a file holds. Throws ConfigError, naming what does not fit. */
+export function parseConfig(data: unknown, source: string): NodeConfig {
   const parsed = Config.safeParse(data)
   if (parsed.success) return parsed.data
   const problems = parsed.error.issues.map(
     ({ path: at, message }) => `${at.join('.') || 'the file'}: ${message}`,
   )
-  throw new ConfigError(`${path}: ${problems.join('; ')}`)
+  throw new ConfigError(`${source}: ${problems.join('; ')}`)
+}
+
+/** Reads roles, separated by commas. Throws ConfigError. */
+export function parseRoles(text: string): readonly Role[] {
+  const wanted = text.split(',').filter((role) => role !== '')
+  const unknown = wanted.find((role) => !roles.includes(role as Role))
+  if (unknown !== undefined || wanted.length === 0)
+    throw new ConfigError(`${unknown ?? text} is no role: give some of ${roles.join(', ')}`)
+  return wanted as Role[]
 }
 
 /** This machine's name as a resource's name. */

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { loadDomains } from '../domains/load.ts'
 import type { ExtraCommand } from '../edges/cli/context.ts'
-import { ConfigError, machineName, type Role, readConfig, roles, splitAddress } from './config.ts'
+import { ConfigError, machineName, parseRoles, type Role, readConfig, roles, splitAddress } from './config.ts'
 import { startBalancerDaemon } from './daemons/balancer.ts'
 import type { DaemonOptions } from './daemons/connection.ts'
 import { startDnsDaemon } from './daemons/dns.ts'
@@ -89,14 +89,6 @@ export const downCommand: ExtraCommand = (program) => {
       say(ended ? 'the node has ended' : `no node runs in ${data}`)
       if (endInstances === true) say(`${await endIncarnations(resolve(data, 'host'))} instances were ended`)
     })
-}
-
-function parseRoles(text: string): readonly Role[] {
-  const wanted = text.split(',').filter((role) => role !== '')
-  const unknown = wanted.find((role) => !roles.includes(role as Role))
-  if (unknown !== undefined || wanted.length === 0)
-    throw new ConfigError(`${unknown ?? text} is no role: give some of ${roles.join(', ')}`)
-  return wanted as Role[]
 }
 
 function joining(program: Command, name: string, summary: string): Command {

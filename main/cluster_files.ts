@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ConfigError, type NodeConfig, parseConfig, type Role, splitAddress } from './config.ts'
+import { newSecret } from './secrets.ts'
+
+/** From the client port, as in the default numbers: 7420, 7422, 7453. */
+const REST_OFFSET = 2
+const DNS_OFFSET = 33
+const PORT_MAX = 65_535
+
+/** Where a member of a new cluster listens; every address is host:port. */
+export interface MemberAddresses {
+  readonly name: string
+  /** Where the other members reach it. */
+  readonly peer: string
+  /** Where clients reach it over gRPC. */
+  readonly client: string
+  /** Where clients reach it over REST. */
+  readonly rest: string
+}
+
+export interface NewCluster {
+  readonly directory: string
+  readonly members: readonly MemberAddresses[]
+  /** Of every node. */
+  readonly roles: readonly Role[]
+  readonly electionTimeoutMilliseconds?: number
+}
+
+/** The files of a new cluster, by their paths. */
+export interface ClusterFiles {
+  /** Of each member, in order. */
+  readonly configs: readonly string[]
+  readonly secretFile: string
+  readonly masterKeyFile: string
+}
+
+/** Reads `name=peer,client[,rest]`. Throws ConfigError. */
+export function parseMember(text: string): MemberAddresses {
+  const found = /^([^=,]+)=([^=,]+),([^=,]+)(?:,([^=,]+))?$/.exec(text)
+  const [, name, peer, client, rest] = found ?? []
+  if (name === undefined || peer === undefined || client === undefined)
+    throw new ConfigError(`${text}: a member is given as name=peer,client[,rest], each address as host:port`)
+  return { name, peer, client, rest: rest ?? beside(client, REST_OFFSET) }
+}
+
+function beside(address: string, offset: number): string {
+  const { host, port } = splitAddress(address)
+  if (!(port + offset <= PORT_MAX))
+    throw new ConfigError(`${address}: there must be a port ${offset} above that of the client address`)
+  return `${host}:${port + offset}`
+}
+
+/**
+ * Writes a configuration file for each member (`<name>.json`), the members' secret and the master key into a directory: mode 0600, none
+ * of which may be there. Throws ConfigError, before anything is written, for what can be no cluster.
+ */
+export async function writeClusterFiles(cluster: NewCluster): Promise<ClusterFiles> {
+  const { directory, members } = cluster
+  requireDifferent(
+    'names',
+    members.map(({ name }) => name),
+  )
+  requireDifferent(
+    'addresses',
+    members.flatMap(({ peer, client, rest }) => [peer, client, rest]),
+  )
+  const id = randomUUID()
+  const configs = members.map((member, index) => ({
+    path: join(directory, `${member.name}.json`),
+    config: parseConfig(memberConfig(cluster, id, index), 'the cluster'),
+  }))
+  const secretFile = join(directory, 'cluster.secret')
+  const masterKeyFile = join(directory, 'master.key')
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  await writeNew(masterKeyFile, newSecret())
+  await writeNew(secretFile, newSecret())
+  for (const { path, config } of configs) await writeNew(path, JSON.stringify(config, null, 2))
+  return { configs: configs.map(({ path }) => path), secretFile, masterKeyFile }
+}
+
+function memberConfig(cluster: NewCluster, id: string, index: number): NodeConfig {
+  const { members, roles, electionTimeoutMilliseconds } = cluster
+  const { name, client, peer, rest } = members[index] as MemberAddresses
+  const dns = roles.includes('dns') ? { dns: beside(client, DNS_OFFSET) } : {}
+  return {
+    name,
+    roles: [...roles],
+    cluster: {
+      id,
+      secretFile: 'cluster.secret',
+      masterKeyFile: 'master.key',
+      member: index + 1,
+      members: members.map((each, at) => ({
+        id: at + 1,
+        name: each.name,
+        peer: each.peer,
+        client: each.client,
+      })),
+    },
+    listen: { grpc: client, peer, rest, ...dns },
+    ...(electionTimeoutMilliseconds === undefined ? {} : { electionTimeoutMilliseconds }),
+  }
+}
+
+function requireDifferent(what: string, values: readonly string[]): void {
+  const twice = values.find((value, index) => values.indexOf(value) !== index)
+  if (twice !== undefined)
+    throw new ConfigError(`the members must have different ${what}: ${twice} is given twice`)
+}
+
+async function writeNew(path: string, content: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST')
+      throw new ConfigError(`${path} is there already: give the directory of a cluster that is new`)
+    throw error
+  })
+  try {
+    await file.writeFile(`${content}\n`)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
