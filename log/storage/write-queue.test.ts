@@ -116,3 +116,18 @@ test.each(['batch', 'mark'])(
     })
   },
 )
+
+test('no change is left lying when it arrives just as the queue runs dry', async () => {
+  await withParts(async ({ tail, mark, queue }) => {
+    vi.spyOn(tail, 'write').mockImplementation(async () => undefined)
+    vi.spyOn(mark, 'write').mockImplementation(async () => undefined)
+    let done = 0
+    for (let microtasks = 0; microtasks < 24; microtasks += 1) {
+      queue.push(change(2 * microtasks + 1, false, () => (done += 1)))
+      for (let count = 0; count < microtasks; count += 1) await Promise.resolve()
+      queue.push(change(2 * microtasks + 2, false, () => (done += 1)))
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(done).toBe(2 * microtasks + 2)
+    }
+  })
+})

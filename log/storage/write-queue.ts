@@ -38,8 +38,11 @@ export class WriteQueue {
   #queue: QueuedChange[] = []
   /** Written to the database, not yet covered by the mark. */
   #written: QueuedChange[] = []
-  #writing: Promise<void> | undefined
-  #marking: Promise<void> | undefined
+  /** Cleared in the turn that finds nothing left to do, so that what comes after it starts anew. */
+  #isWriting = false
+  #isMarking = false
+  #writing = Promise.resolve()
+  #marking = Promise.resolve()
   #writtenIndex: number
   #mark: Mark
   #stopped = false
@@ -57,14 +60,14 @@ export class WriteQueue {
   push(change: QueuedChange): void {
     if (this.#stopped) return
     this.#queue.push(change)
-    this.#writing ??= this.#run(this.#write()).finally(() => {
-      this.#writing = undefined
-    })
+    if (this.#isWriting) return
+    this.#isWriting = true
+    this.#writing = this.#orFail(this.#writeAll())
   }
 
   /** Resolves once everything that was queued is done. */
   async settled(): Promise<void> {
-    while (this.#writing !== undefined || this.#marking !== undefined) {
+    while (this.#isWriting || this.#isMarking) {
       await Promise.all([this.#writing, this.#marking])
     }
   }
@@ -76,24 +79,35 @@ export class WriteQueue {
     this.#written = []
   }
 
-  async #write(): Promise<void> {
-    while (this.#queue.length > 0) {
-      await this.#room()
-      const group = this.#takeGroup()
-      const last = group.at(-1)
-      if (last === undefined) return
-      await this.#lowerMark(group)
-      await this.#tail.write(this.#batchOf(group))
-      if (this.#stopped) return
-      this.#writtenIndex = last.lastIndex
-      const hardState =
-        group.findLast((change) => change.hardState !== null)?.hardState ?? this.#mark.hardState
-      this.#mark = { index: last.lastIndex, crc: last.lastCrc, hardState }
-      this.#written.push(...group)
-      this.#marking ??= this.#run(this.#markWritten()).finally(() => {
-        this.#marking = undefined
-      })
+  async #writeAll(): Promise<void> {
+    try {
+      while (this.#queue.length > 0) {
+        await this.#room()
+        await this.#write(this.#takeGroup())
+      }
+    } finally {
+      this.#isWriting = false
     }
+  }
+
+  async #write(group: readonly QueuedChange[]): Promise<void> {
+    const last = group.at(-1)
+    if (last === undefined) return
+    await this.#lowerMark(group)
+    if (this.#stopped) return
+    await this.#tail.write(this.#batchOf(group))
+    if (this.#stopped) return
+    this.#writtenIndex = last.lastIndex
+    const hardState = group.findLast((change) => change.hardState !== null)?.hardState
+    this.#mark = {
+      index: last.lastIndex,
+      crc: last.lastCrc,
+      hardState: hardState ?? this.#mark.hardState,
+    }
+    this.#written.push(...group)
+    if (this.#isMarking) return
+    this.#isMarking = true
+    this.#marking = this.#orFail(this.#markWritten())
   }
 
   #takeGroup(): QueuedChange[] {
@@ -132,26 +146,30 @@ export class WriteQueue {
         undefined,
       )
     if (lowest === undefined || lowest.truncateFrom > this.#mark.index) return
-    while (this.#marking !== undefined) await this.#marking
+    while (this.#isMarking) await this.#marking
     if (this.#stopped) return
     this.#mark = { ...this.#mark, index: lowest.truncateFrom - 1, crc: lowest.truncatedCrc }
     await this.#file.write(this.#mark)
   }
 
   async #markWritten(): Promise<void> {
-    while (this.#written.length > 0) {
-      const group = this.#written
-      this.#written = []
-      await this.#file.write(this.#mark)
-      for (const { done } of group) {
-        if (this.#stopped) return
-        done()
+    try {
+      while (this.#written.length > 0) {
+        const group = this.#written
+        this.#written = []
+        await this.#file.write(this.#mark)
+        for (const { done } of group) {
+          if (this.#stopped) return
+          done()
+        }
       }
+    } finally {
+      this.#isMarking = false
     }
   }
 
   /** A failed write or sync is final (never retried: nothing is known about the disk any more). */
-  async #run(task: Promise<void>): Promise<void> {
+  async #orFail(task: Promise<void>): Promise<void> {
     try {
       await task
     } catch (error) {
