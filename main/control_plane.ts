@@ -7,6 +7,7 @@ import { Rejection, reject } from '../domains/kernel/rejection.ts'
 import { newCommandId } from '../domains/kernel/uuid.ts'
 import vm from '../domains/vm/contract.ts'
 import type {
+  BackupChunk,
   Beat,
   ClusterStatus,
   CommandReply,
@@ -25,12 +26,15 @@ import type { Log } from '../log/log.ts'
 import { pinnedMoment } from '../projections/kernel/page_token.ts'
 import type { EntrySummary } from '../projections/kernel/past.ts'
 import type { Runner } from '../projections/kernel/runner.ts'
+import { createBackup } from './backup/create.ts'
 import { concernedBy, whenRealized } from './realized.ts'
 import { readPermission, visible } from './visibility.ts'
 
 const TIMEOUT_MS = 30_000
 const ENTRIES_MAX = 1000
 const LOG_BYTES = 8 << 20
+/** Each one reads all of the log. */
+const BACKUPS_AT_ONCE = 2
 
 /** What the edges stand on: commands go to the platform, reads to the projections, each after its authorization. */
 export class LocalControlPlane implements ControlPlane {
@@ -39,6 +43,7 @@ export class LocalControlPlane implements ControlPlane {
   readonly #platform: Platform
   readonly #runner: Runner
   readonly #masterKey: Uint8Array
+  #backups = 0
 
   constructor(log: Log, platform: Platform, runner: Runner, masterKey: Uint8Array) {
     this.registry = platform.engine.registry
@@ -266,6 +271,26 @@ export class LocalControlPlane implements ControlPlane {
       yield { history, revision, snapshot, changes: parts }
       parts = []
       snapshot = false
+    }
+  }
+
+  async *backup(actor: Actor, signal: AbortSignal): AsyncGenerator<BackupChunk> {
+    this.#platform.engine.authorize(actor, 'cluster.backups.create', 'system', '')
+    const leader = this.leaderAddress()
+    if (leader !== undefined)
+      reject(
+        'NOT_LEADER',
+        leader === ''
+          ? 'no leader is known: only a leader can tell what is committed'
+          : `only the leader can tell what is committed: ask ${leader}`,
+        { leader },
+      )
+    if (this.#backups >= BACKUPS_AT_ONCE) reject('OVERLOADED', `${this.#backups} backups are under way`)
+    this.#backups += 1
+    try {
+      yield* createBackup({ log: this.#log, platform: this.#platform, runner: this.#runner }, signal)
+    } finally {
+      this.#backups -= 1
     }
   }
 

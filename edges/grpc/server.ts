@@ -131,7 +131,7 @@ class Served {
       definitions[path] = definition(path, method.stream)
       if (method.role !== 'cluster') {
         handlers[path] = this.#unary(each, domainHandler(this.#options.control, method))
-      } else if (method.name === 'Log' || method.name === 'FollowFeed') {
+      } else if (method.name === 'Log' || method.name === 'FollowFeed' || method.name === 'Backup') {
         handlers[path] = this.#stream(each, cluster[method.name])
       } else {
         handlers[path] = this.#unary(each, cluster[method.name])

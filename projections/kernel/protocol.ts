@@ -33,7 +33,11 @@ export interface Calls {
   feed: { readonly ask: FeedQuery; readonly answer: FeedBatch }
   digests: {
     readonly ask: Record<string, never>
-    readonly answer: { readonly checkpoint: Checkpoint; readonly digests: readonly ProjectionDigest[] }
+    readonly answer: {
+      readonly checkpoint: Checkpoint
+      readonly digests: readonly ProjectionDigest[]
+      readonly layout: string
+    }
   }
   scrub: { readonly ask: Record<string, never>; readonly answer: readonly string[] }
 }

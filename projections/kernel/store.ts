@@ -51,7 +51,7 @@ export class ProjectionStore implements ProjectedResources {
       CREATE INDEX IF NOT EXISTS entry_by_time ON entry (time, revision);
       CREATE TABLE IF NOT EXISTS reference (target TEXT NOT NULL, kind TEXT NOT NULL, uid TEXT NOT NULL, field TEXT NOT NULL,
         PRIMARY KEY (target, kind, uid, field)) WITHOUT ROWID, STRICT;`)
-    const layout = this.#layout()
+    const { layout } = this
     const saved = this.#meta('layout')
     if (saved !== undefined && saved !== layout) {
       this.database.close()
@@ -86,7 +86,8 @@ export class ProjectionStore implements ProjectedResources {
       this.quarantined.set(projection, why)
   }
 
-  #layout(): string {
+  /** What the rows depend on besides the log: digests can only be compared where this is the same. */
+  get layout(): string {
     const parts = {
       layout: LAYOUT,
       kinds: [...this.registry.kinds.keys()],

@@ -23,7 +23,7 @@ const answers: Answers = {
   why: (store, { kind, project, name }) => why(store, kind, project, name),
   diff: (store, { kinds, from, to, now }) => diff(store, kinds, from, to, now),
   feed: feedBatch,
-  digests: (store) => ({ checkpoint: store.checkpoint, digests: store.digests }),
+  digests: (store) => ({ checkpoint: store.checkpoint, digests: store.digests, layout: store.layout }),
   scrub: async (store) => {
     const steps = scrub(store)
     for (let step = steps.next(); ; step = steps.next()) {
