@@ -74,8 +74,8 @@ test('what is held of a quota is what its holders hold, and never more than was 
         used: used(),
         limit: limit ?? DEFAULT,
       })
-      for (const of of ['instances', 'ports', 'vcpus'] as const)
-        expect(usageOf(scenario.state, 'default', of).used).toBe(held.size)
+      for (const counted of ['instances', 'ports', 'vcpus'] as const)
+        expect(usageOf(scenario.state, 'default', counted).used).toBe(held.size)
     }
     scenario.checkReplay()
   })
