@@ -154,7 +154,8 @@ export class ProjectionStore implements ProjectedResources {
           history: record?.kind === 'history' ? record.history : history,
         }
         if (record === null) continue
-        if (record.kind === 'history') this.#applyHistory(revision, record.parent !== '')
+        if (record.kind === 'history')
+          this.#applyHistory(revision, record.parent === '' ? undefined : record.time - time)
         else this.#applyDecision(revision, record)
       }
       this.#saveMeta.run('checkpoint', JSON.stringify(this.#checkpoint))
@@ -171,7 +172,7 @@ export class ProjectionStore implements ProjectedResources {
     }
   }
 
-  #applyHistory(revision: number, restored: boolean): void {
+  #applyHistory(revision: number, sinceParent: number | undefined): void {
     this.#entry.run(
       revision,
       this.#checkpoint.time,
@@ -181,9 +182,9 @@ export class ProjectionStore implements ProjectedResources {
       '',
       '',
     )
-    if (!restored) return
+    if (sinceParent === undefined) return
     for (const projection of this.#projections)
-      this.#derive(projection, revision, () => projection.affectedByHistory(this))
+      this.#derive(projection, revision, () => projection.affectedByHistory(this), sinceParent)
   }
 
   #applyDecision(revision: number, record: DecisionRecord): void {
@@ -221,14 +222,24 @@ export class ProjectionStore implements ProjectedResources {
     }
   }
 
-  #derive(projection: Projection, revision: number, affected: () => Iterable<string>): void {
+  #derive(
+    projection: Projection,
+    revision: number,
+    affected: () => Iterable<string>,
+    sinceParent?: number,
+  ): void {
     if (this.quarantined.has(projection.name)) return
     const set = this.set(projection.name)
     try {
       for (const key of affected()) {
         const stored = set.get(key)
         const before = stored === undefined ? undefined : (JSON.parse(stored.data) as Record<string, unknown>)
-        const row = projection.row(key, this, { now: this.#checkpoint.time, revision, before })
+        const row = projection.row(key, this, {
+          now: this.#checkpoint.time,
+          revision,
+          before,
+          sinceParent,
+        })
         const data = row === undefined ? null : JSON.stringify(row.data)
         if (data !== (stored?.data ?? null))
           set.write({ key, slice: row?.slice ?? '', project: '', name: key }, revision, data)
