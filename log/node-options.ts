@@ -1,5 +1,6 @@
 import type { MemberStatus } from './log.ts'
 import type { MemberId } from './raft/types.ts'
+import type { WatchedTls } from './tls/watched.ts'
 
 export interface LogOptions {
   /** The member's data directory; formatted when blank. */
@@ -12,6 +13,8 @@ export interface LogOptions {
   readonly listen: { readonly host: string; readonly port: number }
   /** Known to all members; who does not know it is refused. */
   readonly clusterSecret: string
+  /** The certificates with which members prove to each other which of them they are; without, the secret alone is the proof. */
+  readonly tls?: WatchedTls | undefined
   /** T: a follower that hears no leader campaigns after T to 2T. Default 500. */
   readonly electionTimeoutMilliseconds?: number
   /** Default 50. */

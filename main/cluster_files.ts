@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { CertificateFiles } from './certificates/files.ts'
 import { ConfigError, type NodeConfig, parseConfig, type Role, splitAddress } from './config.ts'
 import { newSecret } from './secrets.ts'
 
@@ -25,6 +26,8 @@ export interface NewCluster {
   readonly members: readonly MemberAddresses[]
   /** Of every node. */
   readonly roles: readonly Role[]
+  /** Whether the cluster gets an authority of its own, and each member a certificate. */
+  readonly tls?: boolean
   readonly electionTimeoutMilliseconds?: number
 }
 
@@ -34,7 +37,20 @@ export interface ClusterFiles {
   readonly configs: readonly string[]
   readonly secretFile: string
   readonly masterKeyFile: string
+  /** What a cluster with TLS has besides. */
+  readonly certificates: ClusterCertificates | undefined
 }
+
+interface ClusterCertificates {
+  readonly caFile: string
+  /** Signs certificates: no member needs it. */
+  readonly caKeyFile: string
+  /** Of each member, in order. */
+  readonly members: readonly CertificateFiles[]
+}
+
+/** How long the certificates of members last unless told otherwise. */
+export const CERTIFICATE_DAYS = 365
 
 /** Reads `name=peer,client[,rest]`. Throws ConfigError. */
 export function parseMember(text: string): MemberAddresses {
@@ -54,7 +70,7 @@ function beside(address: string, offset: number): string {
 
 /**
  * Writes a configuration file for each member (`<name>.json`), the members' secret and the master key into a directory: mode 0600, none
- * of which may be there. Throws ConfigError, before anything is written, for what can be no cluster.
+ * of which may be there; with TLS, an authority and a certificate for each member, too. Throws ConfigError, before anything is written, for what can be no cluster.
  */
 export async function writeClusterFiles(cluster: NewCluster): Promise<ClusterFiles> {
   const { directory, members } = cluster
@@ -77,7 +93,22 @@ export async function writeClusterFiles(cluster: NewCluster): Promise<ClusterFil
   await writeNew(masterKeyFile, newSecret())
   await writeNew(secretFile, newSecret())
   for (const { path, config } of configs) await writeNew(path, JSON.stringify(config, null, 2))
-  return { configs: configs.map(({ path }) => path), secretFile, masterKeyFile }
+  const certificates = cluster.tls === true ? await issueAll(directory, id, configs) : undefined
+  return { configs: configs.map(({ path }) => path), secretFile, masterKeyFile, certificates }
+}
+
+/** The library that makes certificates is loaded only where some are made. */
+async function issueAll(
+  directory: string,
+  clusterId: string,
+  configs: readonly { readonly config: NodeConfig }[],
+): Promise<ClusterCertificates> {
+  const { createAuthority, issueMember } = await import('./certificates/files.ts')
+  const authority = await createAuthority(directory, clusterId)
+  const members: CertificateFiles[] = []
+  for (const { config } of configs)
+    members.push(await issueMember(directory, config, CERTIFICATE_DAYS, [], authority))
+  return { caFile: join(directory, 'ca.crt'), caKeyFile: join(directory, 'ca.key'), members }
 }
 
 function memberConfig(cluster: NewCluster, id: string, index: number): NodeConfig {
@@ -100,8 +131,13 @@ function memberConfig(cluster: NewCluster, id: string, index: number): NodeConfi
       })),
     },
     listen: { grpc: client, peer, rest, ...dns },
+    ...(cluster.tls === true ? { tls: tlsFiles(name) } : {}),
     ...(electionTimeoutMilliseconds === undefined ? {} : { electionTimeoutMilliseconds }),
   }
+}
+
+function tlsFiles(name: string) {
+  return { caFile: 'ca.crt', certificateFile: `member-${name}.crt`, keyFile: `member-${name}.key` }
 }
 
 function requireDifferent(what: string, values: readonly string[]): void {

@@ -50,6 +50,15 @@ const Config = z.strictObject({
       dns: Address.optional(),
     })
     .optional(),
+  /** Everything that listens is served over TLS, and members show each other their certificates. All files are PEM. */
+  tls: z
+    .strictObject({
+      /** The authorities that are trusted. */
+      caFile: z.string(),
+      certificateFile: z.string(),
+      keyFile: z.string(),
+    })
+    .optional(),
   electionTimeoutMilliseconds: z.int().min(200).max(60_000).optional(),
 })
 
@@ -91,13 +100,30 @@ export async function readConfig(path: string): Promise<NodeConfig> {
     throw new ConfigError(`${path}: ${error instanceof Error ? error.message : String(error)}`)
   }
   const config = parseConfig(data, path)
-  const { cluster } = config
-  if (cluster === undefined) return config
   const folder = dirname(path)
-  const secretFile = resolve(folder, cluster.secretFile)
+  return { ...config, ...clusterIn(folder, config), ...tlsIn(folder, config) }
+}
+
+function clusterIn(folder: string, { cluster }: NodeConfig): Pick<NodeConfig, 'cluster'> {
+  if (cluster === undefined) return {}
+  const { secretFile, masterKeyFile } = cluster
   return {
-    ...config,
-    cluster: { ...cluster, secretFile, masterKeyFile: resolve(folder, cluster.masterKeyFile) },
+    cluster: {
+      ...cluster,
+      secretFile: resolve(folder, secretFile),
+      masterKeyFile: resolve(folder, masterKeyFile),
+    },
+  }
+}
+
+function tlsIn(folder: string, { tls }: NodeConfig): Pick<NodeConfig, 'tls'> {
+  if (tls === undefined) return {}
+  return {
+    tls: {
+      caFile: resolve(folder, tls.caFile),
+      certificateFile: resolve(folder, tls.certificateFile),
+      keyFile: resolve(folder, tls.keyFile),
+    },
   }
 }
 

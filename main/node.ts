@@ -8,9 +8,13 @@ import { type GrpcServer, startGrpcServer } from '../edges/grpc/server.ts'
 import { type RestServer, startRestServer } from '../edges/rest/server.ts'
 import type { Log, MemberStatus } from '../log/log.ts'
 import { openLog } from '../log/node.ts'
+import { checkAnyMember, checkHost, TlsChannelCredentials } from '../log/tls/channel_credentials.ts'
+import type { ClientCertificates } from '../log/tls/guard.ts'
+import { WatchedTls } from '../log/tls/watched.ts'
 import { Runner } from '../projections/kernel/runner.ts'
 import { listenOf, type NodeConfig, splitAddress } from './config.ts'
 import { LocalControlPlane } from './control_plane.ts'
+import { requireSafeListening } from './listening.ts'
 import { newSecret, readMasterKey, readOrCreate } from './secrets.ts'
 
 const STOP_GRACE_MS = 2000
@@ -18,6 +22,8 @@ const STOP_GRACE_MS = 2000
 export interface MemberOptions {
   readonly directory: string
   readonly config: NodeConfig
+  /** Whether plaintext may be served to other machines. */
+  readonly insecure?: boolean
   readonly registry: Registry
   /** The member cannot go on: the process should say so and exit. */
   readonly onFatal: (error: Error) => void
@@ -30,6 +36,8 @@ export interface MemberNode {
   readonly platform: Platform
   readonly runner: Runner
   readonly masterKey: Uint8Array
+  /** What this node's own clients need; undefined where plaintext is served. */
+  readonly credentials: TlsChannelCredentials | undefined
   /** host:port. */
   readonly grpcAddress: string
   readonly restAddress: string
@@ -41,24 +49,32 @@ export interface MemberNode {
 /** Starts a member. Throws when its directory is damaged, another process has it, or an address is taken. */
 export async function startMember(options: MemberOptions): Promise<MemberNode> {
   const { directory, config, registry, onFatal, warn } = options
+  requireSafeListening(config, options.insecure === true)
   const listen = listenOf(config)
   const masterKey = await readMasterKey(
     config.cluster?.masterKeyFile ?? join(directory, 'master.key'),
     config.cluster === undefined,
   )
+  const membership = await membershipOf(directory, config, listen)
+  const tls = await openTls(config, warn)
+  const closing: (() => Promise<void>)[] = [async () => tls?.close()]
+  const close = async (): Promise<void> => {
+    for (const step of closing.splice(0).reverse()) await step()
+  }
   const log = await openLog({
-    ...(await membership(directory, config, listen)),
+    ...membership,
+    tls,
     directory: join(directory, 'chainfire'),
     ...(config.electionTimeoutMilliseconds === undefined
       ? {}
       : { electionTimeoutMilliseconds: config.electionTimeoutMilliseconds }),
     failed: onFatal,
     warn,
+  }).catch(async (error: unknown) => {
+    await close()
+    throw error
   })
-  const closing: (() => Promise<void>)[] = [() => log.close()]
-  const close = async (): Promise<void> => {
-    for (const step of closing.splice(0).reverse()) await step()
-  }
+  closing.push(() => log.close())
   try {
     const platform = await Platform.open({ log, registry, directory: join(directory, 'rows'), onFatal })
     closing.push(() => platform.close())
@@ -71,16 +87,29 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
     closing.push(() => runner.close())
     const control = new LocalControlPlane(log, platform, runner, masterKey)
     const api = new Api(registry)
-    const forwarder = new Forwarder(api)
+    const toLeader =
+      tls === undefined ? undefined : new TlsChannelCredentials(tls, checkAnyMember(membership.clusterId))
+    const forwarder = new Forwarder(api, toLeader)
     closing.push(async () => forwarder.close())
     const onFault = (error: unknown, where: string): void =>
       warn(`${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
-    const grpc: GrpcServer = await startGrpcServer({ control, api, forwarder, address: listen.grpc, onFault })
+    const clients: ClientCertificates = 'optional'
+    const secureFor = (what: string) =>
+      tls === undefined ? undefined : { tls, clients, warn: (text: string) => warn(`${what}: ${text}`) }
+    const grpc: GrpcServer = await startGrpcServer({
+      control,
+      api,
+      forwarder,
+      address: listen.grpc,
+      secure: secureFor('gRPC'),
+      onFault,
+    })
     closing.push(() => grpc.close(STOP_GRACE_MS))
     const rest: RestServer = await startRestServer({
       control,
       forward: forwarder,
       ...splitAddress(listen.rest),
+      secure: secureFor('REST'),
       onFault,
     })
     closing.push(() => rest.close(STOP_GRACE_MS))
@@ -89,6 +118,7 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
       platform,
       runner,
       masterKey,
+      credentials: tls === undefined ? undefined : new TlsChannelCredentials(tls, checkHost),
       grpcAddress: `${splitAddress(listen.grpc).host}:${grpc.port}`,
       restAddress: `${splitAddress(listen.rest).host}:${rest.port}`,
       repairs: [platform.repaired, runner.repaired].filter((repair) => repair !== undefined),
@@ -100,7 +130,16 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
   }
 }
 
-async function membership(
+async function openTls(
+  { tls }: NodeConfig,
+  warn: (message: string) => void,
+): Promise<WatchedTls | undefined> {
+  if (tls === undefined) return undefined
+  const { caFile, certificateFile, keyFile } = tls
+  return WatchedTls.open({ caFile, own: { certificateFile, keyFile } }, warn)
+}
+
+async function membershipOf(
   directory: string,
   config: NodeConfig,
   listen: { readonly grpc: string; readonly peer: string },

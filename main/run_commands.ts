@@ -16,6 +16,7 @@ interface JoinFlags {
   readonly join: string
   readonly token?: string
   readonly tokenFile?: string
+  readonly caFile?: string
   readonly name?: string
   readonly supervised?: boolean
 }
@@ -40,15 +41,18 @@ export const upCommand: ExtraCommand = (program) => {
     )
     .option('--data <dir>', 'where everything is kept', process.env['ULTRACLOUD_DATA'] ?? './work/data')
     .option('--config <file>', 'configuration (JSON): name, roles, cluster, listen; see docs/operating.md')
+    .option('--insecure', 'serve plaintext to other machines too: tokens and all can be read on the way')
     .option('--roles <roles>', `what this node is, of ${roles.join(', ')} (comma-separated)`, parseRoles)
     .action(
       async ({
         data,
         config: file,
         roles: wanted,
+        insecure = false,
       }: {
         data: string
         config?: string
+        insecure?: boolean
         roles?: readonly Role[]
       }) => {
         const config = file === undefined ? {} : await readConfig(file)
@@ -56,6 +60,7 @@ export const upCommand: ExtraCommand = (program) => {
           directory: data,
           config,
           roles: wanted,
+          insecure,
           registry: await loadDomains(),
           say,
           onFatal: die,
@@ -63,7 +68,7 @@ export const upCommand: ExtraCommand = (program) => {
         const { facts } = node
         say(`node ${facts.name} is up: ${facts.roles.join(', ')}`)
         say(
-          `  gRPC ${facts.grpc}   REST http://${facts.rest}   ${facts.dns === undefined ? '' : `DNS ${facts.dns}`}`,
+          `  gRPC ${facts.grpc}   REST http${facts.tls ? 's' : ''}://${facts.rest}   ${facts.dns === undefined ? '' : `DNS ${facts.dns}`}`,
         )
         say(`  administrator's token: ${facts.tokenFile}`)
         say(`ready ${JSON.stringify(facts)}`)
@@ -98,14 +103,26 @@ function joining(program: Command, name: string, summary: string): Command {
     .requiredOption('--join <host:port>', 'any member of the control plane')
     .option('--token <token>', 'of a service account with the role for it')
     .option('--token-file <file>', 'the same, in a file')
+    .option(
+      '--ca-file <file>',
+      'the authorities (PEM) that the members’ certificates are of; without it, plaintext is spoken (env ULTRACLOUD_CA)',
+      nonEmpty(process.env['ULTRACLOUD_CA']),
+    )
     .option('--name <name>', 'of this node', machineName())
     .addOption(new Option('--supervised', 'end when standard input does').hideHelp())
 }
 
-async function daemonOptions({ join, token, tokenFile, name }: JoinFlags): Promise<DaemonOptions> {
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text
+}
+
+async function daemonOptions({ join, token, tokenFile, caFile, name }: JoinFlags): Promise<DaemonOptions> {
   const found = token ?? (tokenFile === undefined ? undefined : (await readFile(tokenFile, 'utf8')).trim())
   if (found === undefined) throw new ConfigError('a daemon needs a token: give --token or --token-file')
-  return { join, token: found, name: name ?? machineName(), log: (line) => process.stderr.write(`${line}\n`) }
+  const log = (line: string): void => {
+    process.stderr.write(`${line}\n`)
+  }
+  return { join, token: found, caFile: nonEmpty(caFile), name: name ?? machineName(), log }
 }
 
 async function untilToldToEnd(flags: JoinFlags, ready: string, close: () => Promise<void>): Promise<void> {

@@ -7,6 +7,7 @@ import { identifyProcess, type ProcessIdentity } from '../hostd/kvm/process_iden
 import { daemonToken } from './accounts.ts'
 import { bootstrap } from './bootstrap.ts'
 import { roles as allRoles, listenOf, machineName, type NodeConfig, type Role } from './config.ts'
+import { fromHere } from './listening.ts'
 import { type MemberNode, startMember } from './node.ts'
 import { readOrCreate } from './secrets.ts'
 import { Supervised } from './supervisor.ts'
@@ -17,6 +18,8 @@ export interface UpOptions {
   readonly directory: string
   readonly config: NodeConfig
   readonly roles: readonly Role[] | undefined
+  /** Whether plaintext may be served to other machines. */
+  readonly insecure?: boolean
   readonly registry: Registry
   readonly say: (line: string) => void
   readonly onFatal: (error: Error) => void
@@ -28,6 +31,8 @@ export interface NodeFacts {
   readonly roles: readonly Role[]
   readonly grpc: string
   readonly rest: string
+  /** Whether both are served over TLS. */
+  readonly tls: boolean
   /** Absent without the role `dns`. */
   readonly dns?: string
   readonly tokenFile: string
@@ -54,7 +59,14 @@ export async function up(options: UpOptions): Promise<RunningNode> {
       'a node without the role member is a daemon: start it with host, dns or balancer and --join',
     )
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  const member = await startMember({ directory, config, registry, onFatal, warn: say })
+  const member = await startMember({
+    directory,
+    config,
+    insecure: options.insecure === true,
+    registry,
+    onFatal,
+    warn: say,
+  })
   const daemons: Supervised[] = []
   const close = async (): Promise<void> => {
     await Promise.all(daemons.map((daemon) => daemon.stop(STOP_GRACE_MS)))
@@ -68,7 +80,8 @@ export async function up(options: UpOptions): Promise<RunningNode> {
     const token = await readOrCreate(tokenFile, () => {
       throw new Error(`${tokenFile} is missing, and no token of an administrator is left to make it from`)
     })
-    const client = new ApiClient(new Api(registry), member.grpcAddress, token)
+    const here = fromHere(member.grpcAddress)
+    const client = new ApiClient(new Api(registry), here, token, member.credentials)
     const start = async (role: 'host' | 'dns' | 'balancer', more: readonly string[]): Promise<string> => {
       const file = await daemonToken(client, role, name, directory)
       const command = role === 'dns' ? 'name-server' : role
@@ -79,7 +92,8 @@ export async function up(options: UpOptions): Promise<RunningNode> {
           program,
           command,
           '--join',
-          member.grpcAddress,
+          here,
+          `--ca-file=${config.tls?.caFile ?? ''}`,
           '--token-file',
           file,
           '--name',
@@ -103,6 +117,7 @@ export async function up(options: UpOptions): Promise<RunningNode> {
       roles,
       grpc: member.grpcAddress,
       rest: member.restAddress,
+      tls: config.tls !== undefined,
       ...(readiness[0] === undefined ? {} : { dns: readiness[0] }),
       tokenFile,
       process: (await identifyProcess(process.pid)) ?? { pid: process.pid, startTicks: '', bootId: '' },

@@ -1,11 +1,13 @@
-import { connect as dial } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Code, Rejection } from '../../domains/kernel/rejection.ts'
+import { checkHost, TlsChannelCredentials } from '../../log/tls/channel_credentials.ts'
+import type { TlsMaterial } from '../../log/tls/material.ts'
 import type { CommandReply, CommandRequest, ReadReply, ReadRequest } from '../control_plane.ts'
 import type { Api } from '../grpc/api.ts'
 import { ApiClient } from '../grpc/client.ts'
 import { commandFields, commandReply } from '../grpc/command_fields.ts'
-import { CliError, fromRejection } from './exit_codes.ts'
+import { refusal, speaksTls } from './dial.ts'
+import { CliError, fromRejection, usageError } from './exit_codes.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -25,6 +27,8 @@ export interface CloudOptions {
   readonly api: Api
   readonly servers: readonly string[]
   readonly token: string | undefined
+  /** Without it, plaintext is spoken. */
+  readonly tls: TlsMaterial | undefined
   readonly timeoutMilliseconds: number | undefined
   /** Ends whatever is under way. */
   readonly signal: AbortSignal
@@ -79,6 +83,7 @@ export class Cloud {
         return yield* client.stream(method, request, signal)
       } catch (error) {
         if (!(error instanceof Rejection)) throw error
+        await this.#requirePlaintext(error)
         if (error.code !== 'NOT_LEADER' || attempt >= this.#options.servers.length)
           throw fromRejection(error, false)
         this.#options.note(`${this.#server}: ${error.message}; asking the next member`)
@@ -99,6 +104,7 @@ export class Cloud {
       try {
         return await this.#attempt(command, deadline)
       } catch (error) {
+        if (error instanceof Rejection) await this.#requirePlaintext(error)
         const failure = error instanceof CliError ? error : undefined
         if (error instanceof Rejection && mayHaveHappened(error.code)) unanswered = true
         const worthwhile =
@@ -154,6 +160,7 @@ export class Cloud {
         return await ask(client, Math.max(1, deadline - Date.now()))
       } catch (error) {
         if (!(error instanceof Rejection)) throw error
+        await this.#requirePlaintext(error)
         const elsewhere =
           (error.code === 'UNAVAILABLE' || error.code === 'NOT_LEADER') &&
           attempt < this.#options.servers.length
@@ -171,7 +178,11 @@ export class Cloud {
     for (const _ of this.#options.servers) {
       const server = this.#server
       const known = this.#clients.get(server)
-      const reason = await refusal(server, Math.min(DIAL_MS, Math.max(1, deadline - Date.now())))
+      const reason = await refusal(
+        server,
+        Math.min(DIAL_MS, Math.max(1, deadline - Date.now())),
+        this.#options.tls,
+      )
       if (reason === undefined) return known ?? this.#connect(server)
       reasons.push(`${server}: ${reason}`)
       this.#next()
@@ -182,8 +193,21 @@ export class Cloud {
     })
   }
 
+  /** A server that wants TLS ends a connection in plaintext without a word that tells why. */
+  async #requirePlaintext({ code }: Rejection): Promise<void> {
+    if (this.#options.tls !== undefined || code !== 'UNAVAILABLE') return
+    const server = this.#server
+    if (await speaksTls(server, DIAL_MS))
+      throw usageError(
+        `${server} speaks TLS: give the authorities that its certificate is of`,
+        'Use --ca-file FILE, or ULTRACLOUD_CA; `ultracloud cluster init` wrote ca.crt.',
+      )
+  }
+
   #connect(server: string): ApiClient {
-    const client = new ApiClient(this.#options.api, server, this.#options.token)
+    const { api, token, tls } = this.#options
+    const secured = tls === undefined ? undefined : new TlsChannelCredentials({ current: tls }, checkHost)
+    const client = new ApiClient(api, server, token, secured)
     this.#clients.set(server, client)
     return client
   }
@@ -210,35 +234,4 @@ function isPassing(code: Code): boolean {
 /** Whether the command may have been taken before the answer got lost: gRPC says UNAVAILABLE for a broken connection, too. */
 function mayHaveHappened(code: Code): boolean {
   return code === 'OUTCOME_UNKNOWN' || code === 'UNAVAILABLE' || code === 'TIMEOUT'
-}
-
-/** Why no connection can be made; undefined when one can. Tells what was never sent from what got no answer. */
-function refusal(server: string, timeoutMilliseconds: number): Promise<string | undefined> {
-  const colon = server.lastIndexOf(':')
-  const host = server.slice(0, colon).replace(/^\[(.*)\]$/, '$1')
-  return new Promise((resolve) => {
-    const socket = dial({ host, port: Number(server.slice(colon + 1)) })
-    const end = (reason: string | undefined): void => {
-      socket.destroy()
-      resolve(reason)
-    }
-    socket.setTimeout(timeoutMilliseconds, () => end('no answer'))
-    socket.once('connect', () => end(undefined))
-    socket.on('error', (error: NodeJS.ErrnoException) => end(sentence(error)))
-  })
-}
-
-function sentence(error: NodeJS.ErrnoException): string {
-  switch (error.code) {
-    case 'ECONNREFUSED':
-      return 'connection refused'
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return 'the name is not known'
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return 'no route to it'
-    default:
-      return error.message === '' ? (error.code ?? 'it can not be reached') : error.message
-  }
 }

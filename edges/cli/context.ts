@@ -41,6 +41,8 @@ export interface Globals {
   readonly servers: readonly string[]
   readonly token: string | undefined
   readonly tokenFile: string | undefined
+  /** What makes it speak TLS. */
+  readonly caFile: string | undefined
   readonly project: string | undefined
   readonly format: Format
   /** For all of a call, retries included. */

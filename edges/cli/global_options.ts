@@ -24,6 +24,10 @@ function globalOptions(): readonly Option[] {
       '--token-file <file>',
       'a file with the token (default: admin.token in ULTRACLOUD_DATA or ./work/data)',
     ),
+    new Option(
+      '--ca-file <file>',
+      'the authorities (PEM) that the members’ certificates are of; without it, plaintext is spoken (env ULTRACLOUD_CA)',
+    ),
     new Option('--project <name>', 'the project (env ULTRACLOUD_PROJECT)'),
     new Option('-o, --output <format>', `how to print it: ${formats.join(', ')}`)
       .choices(formats)
@@ -65,6 +69,7 @@ export function readGlobals(command: Command, env: Environment): Globals {
     servers: parseServers(text('server') ?? nonEmpty(env['ULTRACLOUD_SERVER']) ?? DEFAULT_SERVER),
     token: text('token') ?? (text('tokenFile') === undefined ? nonEmpty(env['ULTRACLOUD_TOKEN']) : undefined),
     tokenFile: text('tokenFile'),
+    caFile: text('caFile') ?? nonEmpty(env['ULTRACLOUD_CA']),
     project: text('project') ?? nonEmpty(env['ULTRACLOUD_PROJECT']),
     format: parseFormat(text('output') ?? 'table'),
     timeoutMilliseconds: timeout === undefined ? undefined : parseDuration(timeout, '--timeout'),
@@ -72,7 +77,16 @@ export function readGlobals(command: Command, env: Environment): Globals {
   }
 }
 
-const globalNames = ['server', 'token', 'tokenFile', 'project', 'output', 'timeout', 'quiet'] as const
+const globalNames = [
+  'server',
+  'token',
+  'tokenFile',
+  'caFile',
+  'project',
+  'output',
+  'timeout',
+  'quiet',
+] as const
 const ownFields = new WeakMap<Command, ReadonlySet<string>>()
 
 /** Says which of a command's flags are fields of its request, and so none of the global ones. `project` is both. */

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import type { Registry } from '../../domains/kernel/registry.ts'
+import { readMaterial, TlsError, type TlsMaterial } from '../../log/tls/material.ts'
 import { Api } from '../grpc/api.ts'
 import { Cloud } from './cloud.ts'
 import type { CliEnvironment, Globals } from './context.ts'
@@ -51,6 +52,7 @@ export class Sessions {
     const globals = readGlobals(command, env)
     this.#api ??= new Api(registry)
     const token = await readToken(globals, env)
+    const tls = await readAuthorities(globals)
     const interrupted = new AbortController()
     const onInterrupt = (): void => interrupted.abort()
     process.once('SIGINT', onInterrupt)
@@ -63,6 +65,7 @@ export class Sessions {
       api: this.#api,
       servers: globals.servers,
       token,
+      tls,
       timeoutMilliseconds: globals.timeoutMilliseconds,
       signal,
       note: (text) => {
@@ -125,6 +128,16 @@ async function readToken(globals: Globals, env: CliEnvironment['env']): Promise<
     if (error instanceof CliError) throw error
     if (globals.tokenFile === undefined) return undefined
     throw usageError(`--token-file: ${(error as Error).message}`)
+  }
+}
+
+async function readAuthorities({ caFile }: Globals): Promise<TlsMaterial | undefined> {
+  if (caFile === undefined) return undefined
+  try {
+    return await readMaterial({ caFile })
+  } catch (error) {
+    if (error instanceof TlsError) throw usageError(`--ca-file: ${error.message}`)
+    throw error
   }
 }
 

@@ -1,4 +1,11 @@
-import { Client, type ClientReadableStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientReadableStream,
+  credentials,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js'
 import type { Of } from '../../domains/kernel/contract.ts'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import type { Beat, CommandReply, CommandRequest, ReadReply, ReadRequest } from '../control_plane.ts'
@@ -27,10 +34,15 @@ export class ApiClient {
   readonly #client: Client
   readonly #metadata = new Metadata()
 
-  /** `address` is `host:port`, or several as gRPC names them: `ipv4:10.0.0.1:7420,10.0.0.2:7420`. */
-  constructor(api: Api, address: string, token: string | undefined) {
+  /** `address` is `host:port`, or several as gRPC names them: `ipv4:10.0.0.1:7420,10.0.0.2:7420`; without credentials, in plaintext. */
+  constructor(
+    api: Api,
+    address: string,
+    token: string | undefined,
+    secured: ChannelCredentials = credentials.createInsecure(),
+  ) {
     this.#api = api
-    this.#client = new Client(address, credentials.createInsecure(), channelOptions)
+    this.#client = new Client(address, secured, channelOptions)
     if (token !== undefined) this.#metadata.set('authorization', `Bearer ${token}`)
   }
 

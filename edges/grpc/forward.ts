@@ -1,4 +1,4 @@
-import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
+import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { parseRequest } from '../../domains/kernel/parse.ts'
 import { type Code, Rejection } from '../../domains/kernel/rejection.ts'
 import type { CommandReply, CommandRequest, ReadReply, ReadRequest } from '../control_plane.ts'
@@ -19,11 +19,14 @@ const IN_FLIGHT_MAX = 1024
 /** Passes what only the leader can do on to it, in one hop. */
 export class Forwarder {
   readonly #api: Api
+  readonly #secured: ChannelCredentials
   #client: { readonly address: string; readonly client: Client } | undefined
   #inFlight = 0
 
-  constructor(api: Api) {
+  /** Without credentials, in plaintext. */
+  constructor(api: Api, secured: ChannelCredentials = credentials.createInsecure()) {
     this.#api = api
+    this.#secured = secured
   }
 
   /** A unary call's bytes, as they came. Throws Rejection; `unanswered` is the code when the leader did not answer. */
@@ -80,7 +83,7 @@ export class Forwarder {
   #clientTo(address: string): Client {
     if (this.#client?.address === address) return this.#client.client
     this.close()
-    const client = new Client(address, credentials.createInsecure(), channelOptions)
+    const client = new Client(address, this.#secured, channelOptions)
     this.#client = { address, client }
     return client
   }

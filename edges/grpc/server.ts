@@ -3,12 +3,12 @@ import {
   type handleUnaryCall,
   type MethodDefinition,
   Server,
-  ServerCredentials,
   type ServerWritableStream,
 } from '@grpc/grpc-js'
 import { HealthImplementation } from 'grpc-health-check'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import { WireError } from '../../domains/kernel/wire/codec.ts'
+import { type GrpcListener, listenGrpc, type SecureListening } from '../../log/tls/grpc_listener.ts'
 import { bearerToken } from '../bearer.ts'
 import type { ControlPlane } from '../control_plane.ts'
 import type { Api, ApiMethod } from './api.ts'
@@ -27,6 +27,8 @@ export interface GrpcServerOptions {
   readonly forwarder: Forwarder
   /** `host:port`; port 0 takes a free one. */
   readonly address: string
+  /** Without it, plaintext is served. */
+  readonly secure?: SecureListening | undefined
   /** A fault of the service, never a rejection. */
   readonly onFault: (error: unknown, where: string) => void
   /** How long a reader may take none of what is written to it. */
@@ -69,33 +71,25 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   for (const name of options.api.serviceNames) health.setStatus(name, 'SERVING')
   health.addToServer(server)
   addReflection(server, options.api.files)
-  const port = await bind(server, options.address)
+  const colon = options.address.lastIndexOf(':')
+  const host = options.address.slice(0, colon).replace(/^\[(.*)\]$/, '$1')
+  const listener = await listenGrpc(server, host, Number(options.address.slice(colon + 1)), options.secure)
   return {
-    port,
+    port: listener.port,
     setServing: (serving) => {
       for (const name of ['', ...options.api.serviceNames])
         health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING')
     },
     close: async (graceMilliseconds) => {
       stopping.abort()
-      await shutdown(server, options.address.replace(/:\d+$/, `:${port}`), graceMilliseconds)
+      await shutdown(server, listener, graceMilliseconds)
     },
   }
 }
 
-function bind(server: Server, address: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
-      if (error === null) resolve(port)
-      else reject(error)
-    })
-  })
-}
-
-/** `drain` cuts what is open after the grace; `forceShutdown` would, but knows no sessions while channelz is off. */
-function shutdown(server: Server, address: string, graceMilliseconds: number): Promise<void> {
+function shutdown(server: Server, listener: GrpcListener, graceMilliseconds: number): Promise<void> {
   return new Promise((resolve) => {
-    server.drain(address, graceMilliseconds)
+    listener.drain(graceMilliseconds)
     server.tryShutdown(() => resolve())
   })
 }

@@ -1,6 +1,10 @@
+import type { ServerOptions } from 'node:http'
+import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyServerFactory } from 'fastify'
 import { Rejection } from '../../domains/kernel/rejection.ts'
+import type { SecureListening } from '../../log/tls/grpc_listener.ts'
+import { guard, secureServerOptions } from '../../log/tls/guard.ts'
 import type { ControlPlane } from '../control_plane.ts'
 import { type Authenticated, addAuthentication } from './authenticate.ts'
 import { refuseBroken } from './broken_request.ts'
@@ -19,6 +23,8 @@ export interface RestServerOptions {
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
+  /** Without it, plaintext is served. */
+  readonly secure?: SecureListening | undefined
   /** A fault of the service, never a rejection. */
   readonly onFault: (error: unknown, where: string) => void
   /** How long a client may take to send a request, its headers, or nothing at all. */
@@ -50,17 +56,19 @@ export async function startRestServer(options: RestServerOptions): Promise<RestS
 }
 
 function restApp(options: RestServerOptions): FastifyInstance {
-  const { control, forward, onFault, clientTimeoutMilliseconds = 30_000 } = options
+  const { control, forward, secure, onFault, clientTimeoutMilliseconds = 30_000 } = options
+  const timeouts = { requestTimeout: clientTimeoutMilliseconds, keepAliveTimeout: clientTimeoutMilliseconds }
+  const http = {
+    headersTimeout: clientTimeoutMilliseconds,
+    connectionsCheckingInterval: Math.ceil(clientTimeoutMilliseconds / 4),
+  }
   const app = fastify({
     bodyLimit: BODY_BYTES_MAX,
-    requestTimeout: clientTimeoutMilliseconds,
-    keepAliveTimeout: clientTimeoutMilliseconds,
+    ...timeouts,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 255 },
-    http: {
-      headersTimeout: clientTimeoutMilliseconds,
-      connectionsCheckingInterval: Math.ceil(clientTimeoutMilliseconds / 4),
-    },
+    http,
+    ...(secure === undefined ? {} : { serverFactory: secureServer(secure, { ...http, ...timeouts }) }),
     clientErrorHandler: refuseBroken,
     frameworkErrors: (error, _, reply) => sendProblem(reply, knownProblem(error) ?? fault),
   })
@@ -83,6 +91,15 @@ function restApp(options: RestServerOptions): FastifyInstance {
   addHistory(app, control, who)
   for (const add of options.more ?? []) add(app, who)
   return app
+}
+
+/** HTTPS with the same bounds; new certificates are taken up while it serves. */
+function secureServer({ tls, clients, warn }: SecureListening, http: ServerOptions): FastifyServerFactory {
+  return (handler) => {
+    const server = createServer({ ...http, ...secureServerOptions(tls, clients) }, handler)
+    guard(server, tls, clients, warn)
+    return server
+  }
 }
 
 function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {

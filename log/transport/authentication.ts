@@ -1,6 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import type { PeerCertificate } from 'node:tls'
 import { Metadata, status } from '@grpc/grpc-js'
 import type { MemberId } from '../raft/types.ts'
+import { identitiesOf, memberIdentity } from '../tls/identity.ts'
 
 /** Who calls whom, in the metadata of every call between members. */
 export interface PeerIdentity {
@@ -8,6 +10,13 @@ export interface PeerIdentity {
   readonly clusterSecret: string
   readonly memberId: MemberId
   readonly peers: readonly MemberId[]
+  /** Whether a caller must show the certificate of the member that it says it is. */
+  readonly certificates: boolean
+}
+
+/** What a connection proved of its caller; a certificate is there only when it holds. */
+export interface CallerProof {
+  readonly sslPeerCertificate?: PeerCertificate
 }
 
 export interface Refusal {
@@ -30,7 +39,11 @@ export function callMetadata(identity: PeerIdentity, to: MemberId): Metadata {
 }
 
 /** The peer that calls, or why it is refused. The secret is compared first, and in constant time. */
-export function checkCall(identity: PeerIdentity, metadata: Metadata): MemberId | Refusal {
+export function checkCall(
+  identity: PeerIdentity,
+  metadata: Metadata,
+  proof: CallerProof,
+): MemberId | Refusal {
   const secret = digest(textOf(metadata, secretKey))
   if (!timingSafeEqual(secret, digest(secretText(identity.clusterSecret)))) {
     return { code: status.UNAUTHENTICATED, details: 'the cluster secret is not the one of this cluster' }
@@ -49,7 +62,21 @@ export function checkCall(identity: PeerIdentity, metadata: Metadata): MemberId 
   }
   const from = textOf(metadata, fromKey)
   const peer = identity.peers.find((id) => String(id) === from)
-  return peer ?? { code: status.FAILED_PRECONDITION, details: `member ${from} is not a peer of this member` }
+  if (peer === undefined)
+    return { code: status.FAILED_PRECONDITION, details: `member ${from} is not a peer of this member` }
+  return identity.certificates ? (checkCertificate(identity, peer, proof) ?? peer) : peer
+}
+
+function checkCertificate(
+  { clusterId }: PeerIdentity,
+  peer: MemberId,
+  { sslPeerCertificate }: CallerProof,
+): Refusal | undefined {
+  const identities = sslPeerCertificate === undefined ? [] : identitiesOf(sslPeerCertificate)
+  const wanted = memberIdentity(clusterId, peer)
+  if (identities.includes(wanted)) return undefined
+  const shown = identities.length === 0 ? 'no member' : identities.join(' and ')
+  return { code: status.PERMISSION_DENIED, details: `the certificate is of ${shown}, not of ${wanted}` }
 }
 
 /** Metadata takes printable ASCII alone; a secret may be anything. */

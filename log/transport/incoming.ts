@@ -1,6 +1,5 @@
 import {
   Server,
-  ServerCredentials,
   type ServerDuplexStream,
   type ServerUnaryCall,
   type sendUnaryData,
@@ -15,6 +14,7 @@ import type {
   VoteRequest,
   VoteResponse,
 } from '../raft/types.ts'
+import { type GrpcListener, listenGrpc, type SecureListening } from '../tls/grpc_listener.ts'
 import { checkCall, type PeerIdentity, type Refusal } from './authentication.ts'
 import { channelOptions, pendingVotesMax } from './limits.ts'
 import { peerService } from './messages.ts'
@@ -47,6 +47,7 @@ export class Incoming {
   readonly #server = new Server(channelOptions)
   readonly #streams = new Map<MemberId, AppendStream>()
   readonly #votes = new Map<MemberId, Set<PendingVote>>()
+  #listener: GrpcListener | undefined
   #closed = false
 
   constructor(identity: PeerIdentity, ports: TransportPorts) {
@@ -61,14 +62,13 @@ export class Incoming {
   }
 
   /** The port that was taken. Throws LogError when it cannot listen. */
-  async listen(host: string, port: number): Promise<number> {
-    const { promise, resolve, reject } = Promise.withResolvers<number>()
-    const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
-    this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
-      if (error === null) resolve(bound)
-      else reject(new LogError('CLOSED', `cannot listen on ${address}: ${error.message}`))
-    })
-    return promise
+  async listen(host: string, port: number, secure: SecureListening | undefined): Promise<number> {
+    try {
+      this.#listener = await listenGrpc(this.#server, host, port, secure)
+      return this.#listener.port
+    } catch (error) {
+      throw new LogError('CLOSED', `cannot listen on ${host}:${port}: ${(error as Error).message}`)
+    }
   }
 
   respond(message: AppendResponse): void {
@@ -98,6 +98,7 @@ export class Incoming {
     }
     const { promise, resolve } = Promise.withResolvers<void>()
     const forced = setTimeout(resolve, shutdownMillisecondsMax)
+    this.#listener?.drain(shutdownMillisecondsMax)
     this.#server.tryShutdown(() => resolve())
     await promise
     clearTimeout(forced)
@@ -105,7 +106,7 @@ export class Incoming {
   }
 
   #vote(call: ServerUnaryCall<VoteRequest, VoteResponse>, answer: sendUnaryData<VoteResponse>): void {
-    const from = checkCall(this.#identity, call.metadata)
+    const from = checkCall(this.#identity, call.metadata, call.getAuthContext())
     const refusal = typeof from === 'number' ? this.#checkMessage(from, call.request) : from
     if (typeof from !== 'number' || refusal !== undefined) {
       answer(refusal ?? null)
@@ -125,7 +126,7 @@ export class Incoming {
   }
 
   #append(call: AppendCall): void {
-    const from = checkCall(this.#identity, call.metadata)
+    const from = checkCall(this.#identity, call.metadata, call.getAuthContext())
     if (typeof from !== 'number') {
       call.emit('error', from)
       return

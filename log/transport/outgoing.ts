@@ -1,4 +1,10 @@
-import { Client, type ClientDuplexStream, credentials, type ServiceError, status } from '@grpc/grpc-js'
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientDuplexStream,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js'
 import type { AppendRequest, AppendResponse, MemberId, Message, VoteRequest } from '../raft/types.ts'
 import { callMetadata, type PeerIdentity } from './authentication.ts'
 import { channelOptions, pendingVotesMax } from './limits.ts'
@@ -34,6 +40,7 @@ export class Outgoing {
     identity: PeerIdentity,
     peer: MemberId,
     address: string,
+    credentials: ChannelCredentials,
     voteMilliseconds: number,
     ports: OutgoingPorts,
   ) {
@@ -42,7 +49,7 @@ export class Outgoing {
     this.#address = address
     this.#voteMilliseconds = voteMilliseconds
     this.#ports = ports
-    this.#client = new Client(address, credentials.createInsecure(), channelOptions)
+    this.#client = new Client(address, credentials, channelOptions)
   }
 
   append(message: AppendRequest): void {

@@ -1,12 +1,14 @@
+import { credentials } from '@grpc/grpc-js'
 import type { LogOptions } from '../node-options.ts'
 import type { MemberId, Message } from '../raft/types.ts'
+import { checkMember, TlsChannelCredentials } from '../tls/channel_credentials.ts'
 import { Incoming } from './incoming.ts'
 import { Outgoing } from './outgoing.ts'
 import type { Transport, TransportPorts } from './transport.ts'
 
 type TransportOptions = Pick<
   LogOptions,
-  'clusterId' | 'clusterSecret' | 'memberId' | 'members' | 'listen' | 'warn'
+  'clusterId' | 'clusterSecret' | 'memberId' | 'members' | 'listen' | 'tls' | 'warn'
 >
 
 /**
@@ -18,15 +20,27 @@ export async function startTransport(
   voteMilliseconds: number,
   ports: TransportPorts,
 ): Promise<Transport & { readonly port: number }> {
-  const { clusterId, clusterSecret, memberId } = options
+  const { clusterId, clusterSecret, memberId, tls, warn = () => undefined } = options
   const others = options.members.filter(({ id }) => id !== memberId)
-  const identity = { clusterId, clusterSecret, memberId, peers: others.map(({ id }) => id) }
+  const peers = others.map(({ id }) => id)
+  const identity = { clusterId, clusterSecret, memberId, peers, certificates: tls !== undefined }
   const incoming = new Incoming(identity, ports)
-  const port = await incoming.listen(options.listen.host, options.listen.port)
-  const warn = options.warn ?? (() => undefined)
+  const { host, port: wanted } = options.listen
+  const secure =
+    tls === undefined
+      ? undefined
+      : { tls, clients: 'required' as const, warn: (text: string) => warn(`peer port: ${text}`) }
+  const port = await incoming.listen(host, wanted, secure)
   const outgoing = new Map<MemberId, Outgoing>()
   for (const { id, peerAddress } of others) {
-    const peer = new Outgoing(identity, id, peerAddress, voteMilliseconds, { deliver: ports.deliver, warn })
+    const secured =
+      tls === undefined
+        ? credentials.createInsecure()
+        : new TlsChannelCredentials(tls, checkMember(clusterId, id))
+    const peer = new Outgoing(identity, id, peerAddress, secured, voteMilliseconds, {
+      deliver: ports.deliver,
+      warn,
+    })
     outgoing.set(id, peer)
   }
   return {

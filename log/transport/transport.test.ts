@@ -180,7 +180,14 @@ function client(port: number): Client {
 }
 
 function identity(change: Partial<PeerIdentity> = {}): PeerIdentity {
-  return { clusterId: 'cluster-a', clusterSecret: secret, memberId: 1, peers: [2, 3], ...change }
+  return {
+    clusterId: 'cluster-a',
+    clusterSecret: secret,
+    memberId: 1,
+    peers: [2, 3],
+    certificates: false,
+    ...change,
+  }
 }
 
 async function vote(

@@ -6,6 +6,8 @@ import type { CommandReply, FeedBatch } from '../../edges/control_plane.ts'
 import { Api } from '../../edges/grpc/api.ts'
 import { ApiClient } from '../../edges/grpc/client.ts'
 import { followFeed } from '../../edges/grpc/follow_feed.ts'
+import { checkHost, TlsChannelCredentials } from '../../log/tls/channel_credentials.ts'
+import { WatchedTls } from '../../log/tls/watched.ts'
 
 const HEARTBEAT_MS = 1000
 const RETRY_MS = 500
@@ -15,6 +17,8 @@ export interface DaemonOptions {
   /** `host:port` of any member. */
   readonly join: string
   readonly token: string
+  /** The authorities that the members' certificates are of (PEM); without it, plaintext is spoken. */
+  readonly caFile?: string | undefined
   readonly name: string
   readonly log: (line: string) => void
 }
@@ -22,17 +26,22 @@ export interface DaemonOptions {
 /** What every daemon does with the control plane: follows a feed, says how far it is, and runs commands until they are accepted or refused. */
 export class Connection {
   readonly #client: ApiClient
+  readonly #tls: WatchedTls | undefined
   readonly #log: (line: string) => void
   readonly #stopped = new AbortController()
   readonly #running: Promise<void>[] = []
   #beat: (() => void) | undefined
 
-  static async open({ join, token, log }: DaemonOptions): Promise<Connection> {
-    return new Connection(new ApiClient(new Api(await loadDomains()), join, token), log)
+  /** Throws TlsError for a file of authorities that is none. */
+  static async open({ join, token, caFile, log }: DaemonOptions): Promise<Connection> {
+    const tls = caFile === undefined ? undefined : await WatchedTls.open({ caFile }, log)
+    const secured = tls === undefined ? undefined : new TlsChannelCredentials(tls, checkHost)
+    return new Connection(new ApiClient(new Api(await loadDomains()), join, token, secured), tls, log)
   }
 
-  private constructor(client: ApiClient, log: (line: string) => void) {
+  private constructor(client: ApiClient, tls: WatchedTls | undefined, log: (line: string) => void) {
     this.#client = client
+    this.#tls = tls
     this.#log = log
   }
 
@@ -121,6 +130,7 @@ export class Connection {
     this.#stopped.abort()
     await Promise.all(this.#running)
     this.#client.close()
+    this.#tls?.close()
   }
 }
 
