@@ -10,7 +10,7 @@ const PENDING_MAX = 4096
 const PENDING_CHARACTERS_MAX = 16 << 20
 const DELAY_MS = 50
 /** Raised when the kernel's own tables are kept otherwise. */
-const LAYOUT = 2
+const LAYOUT = 3
 
 /** What the rows on disk are the state of. */
 export interface Applied {
