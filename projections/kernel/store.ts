@@ -48,7 +48,6 @@ export class ProjectionStore implements ProjectedResources {
       CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
       CREATE TABLE IF NOT EXISTS entry (revision INTEGER PRIMARY KEY, time INTEGER NOT NULL, command TEXT NOT NULL, actor TEXT NOT NULL,
         actor_kind TEXT NOT NULL, command_id TEXT NOT NULL, cause TEXT NOT NULL) STRICT;
-      CREATE INDEX IF NOT EXISTS entry_by_time ON entry (time, revision);
       CREATE TABLE IF NOT EXISTS reference (target TEXT NOT NULL, kind TEXT NOT NULL, uid TEXT NOT NULL, field TEXT NOT NULL,
         PRIMARY KEY (target, kind, uid, field)) WITHOUT ROWID, STRICT;`)
     const { layout } = this
@@ -136,6 +135,7 @@ export class ProjectionStore implements ProjectedResources {
   }
 
   createIndexes(): void {
+    this.database.exec('CREATE INDEX IF NOT EXISTS entry_by_time ON entry (time, revision)')
     for (const name of this.#sets.keys()) RowSet.createIndexes(this.database, name)
   }
 
@@ -168,6 +168,7 @@ export class ProjectionStore implements ProjectedResources {
     } catch (error) {
       this.database.exec('ROLLBACK')
       this.#checkpoint = saved
+      for (const set of this.#sets.values()) set.forget()
       throw error
     }
   }
@@ -233,7 +234,7 @@ export class ProjectionStore implements ProjectedResources {
     try {
       for (const key of affected()) {
         const stored = set.get(key)
-        const before = stored === undefined ? undefined : (JSON.parse(stored.data) as Record<string, unknown>)
+        const before = set.data(key)
         const row = projection.row(key, this, {
           now: this.#checkpoint.time,
           revision,
@@ -266,8 +267,7 @@ export class ProjectionStore implements ProjectedResources {
   }
 
   #row(kind: string, uid: string): AnyRow | undefined {
-    const stored = this.set(kind).get(uid)
-    return stored === undefined ? undefined : (JSON.parse(stored.data) as AnyRow)
+    return this.set(kind).data(uid) as AnyRow | undefined
   }
 
   get<C extends Contract, K extends Extract<keyof C['resources'], string>>(
