@@ -90,18 +90,26 @@ export interface CommandResult {
   readonly stderr: string
 }
 
+/** A node to be asked, and the file with the token to ask it with. */
+export type Server = Pick<NodeFacts, 'grpc' | 'tokenFile'>
+
 /** Runs `ultracloud` with arguments as a process of its own. Never rejects because of how that ends. */
-export function runUltracloud(args: readonly string[], facts?: NodeFacts): Promise<CommandResult> {
-  const env = {
-    ...process.env,
-    NO_COLOR: '1',
-    ...(facts === undefined ? {} : { ULTRACLOUD_SERVER: facts.grpc }),
-  }
-  const all = facts === undefined ? args : [...args, '--token-file', facts.tokenFile]
-  return new Promise((resolve) => {
-    const options = { env, timeout: COMMAND_MS, maxBuffer: 64 << 20 }
-    const child = execFile(process.execPath, [program, ...all], options, (_, stdout, stderr) => {
-      resolve({ code: child.exitCode ?? -1, stdout, stderr })
-    })
+export function runUltracloud(args: readonly string[], server?: Server): Promise<CommandResult> {
+  return startUltracloud(args, server).ended
+}
+
+/** The same, with the process while it runs. */
+export function startUltracloud(
+  args: readonly string[],
+  server?: Server,
+): { readonly child: ChildProcess; readonly ended: Promise<CommandResult> } {
+  const at = server === undefined ? {} : { ULTRACLOUD_SERVER: server.grpc }
+  const env = { ...process.env, NO_COLOR: '1', ...at }
+  const all = server === undefined ? args : [...args, '--token-file', server.tokenFile]
+  const { promise: ended, resolve } = Promise.withResolvers<CommandResult>()
+  const options = { env, timeout: COMMAND_MS, maxBuffer: 64 << 20 }
+  const child = execFile(process.execPath, [program, ...all], options, (_, stdout, stderr) => {
+    resolve({ code: child.exitCode ?? -1, stdout, stderr })
   })
+  return { child, ended }
 }

@@ -1,12 +1,22 @@
+import { once } from 'node:events'
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { newCommandId } from '../../domains/kernel/uuid.ts'
 import { loadDomains } from '../../domains/load.ts'
 import { cli } from '../../edges/cli/testing_cli.ts'
 import type { ClusterStatus, CommandReply } from '../../edges/control_plane.ts'
 import type { ApiClient } from '../../edges/grpc/client.ts'
-import { administratorOf, NodeProcess, runUltracloud, writeFreePorts } from '../testing_node.ts'
+import { grpcEdge } from '../../edges/testing/edge.ts'
+import { TOKEN } from '../../edges/testing/fake_control_plane.ts'
+import {
+  administratorOf,
+  NodeProcess,
+  runUltracloud,
+  startUltracloud,
+  writeFreePorts,
+} from '../testing_node.ts'
 import type { NodeFacts } from '../up.ts'
 import { backupCommand } from './commands.ts'
 import { SampleCloud, temporaryDirectory } from './testing.ts'
@@ -157,6 +167,33 @@ describe('backup', () => {
 })
 
 describe('the command line of backup', () => {
+  it('leaves nothing behind when it is interrupted', async () => {
+    const directory = await temporaryDirectory()
+    const { control, address } = await grpcEdge()
+    let asked: AbortSignal | undefined
+    control.backupSource = async function* (signal) {
+      asked = signal
+      yield { data: Buffer.from('UCBACKUP'), revision: 0, of: 1 }
+      if (!signal.aborted) await once(signal, 'abort')
+    }
+    const tokenFile = join(directory, 'token')
+    await writeFile(tokenFile, TOKEN)
+    const backup = join(directory, 'cloud.backup')
+    const { child, ended } = startUltracloud(['backup', 'create', backup], { grpc: address, tokenFile })
+    await until('a partial file', 20_000, async () => {
+      const names = await readdir(directory)
+      return asked !== undefined && names.some((name) => name.endsWith('.partial'))
+    })
+    child.kill('SIGINT')
+    expect(await ended).toMatchObject({
+      code: 130,
+      stdout: '',
+      stderr: expect.stringContaining('interrupted'),
+    })
+    expect(await readdir(directory)).toEqual(['token'])
+    await until('the end of the stream', 20_000, async () => asked?.aborted === true)
+  })
+
   it('says where a file is damaged, for people and for programs', async () => {
     const directory = await temporaryDirectory()
     const backup = await SampleCloud.lived(registry, 30).backUp(directory)
@@ -232,6 +269,14 @@ describe('the command line of backup', () => {
     )
   })
 })
+
+async function until(what: string, milliseconds: number, holds: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + milliseconds
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`it did not come about: ${what}`)
+    await sleep(10)
+  }
+}
 
 /** A cloud that has lived in `data`; what is left is that directory and a backup. */
 async function livedIn(directory: string, config: string): Promise<string> {
