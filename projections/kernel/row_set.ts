@@ -38,8 +38,8 @@ export class RowSet {
   readonly #put: StatementSync
   readonly #delete: StatementSync
   readonly #version: StatementSync
-  readonly #digest: SetDigest
-  readonly #historyDigest: SetDigest
+  #digest: SetDigest
+  #historyDigest: SetDigest
   #digests: SetDigests | undefined
   /** The revision of the last change. */
   changed: number
@@ -86,9 +86,13 @@ export class RowSet {
     return this.#cache.data(key)
   }
 
-  /** To be called when a transaction was rolled back. */
-  forget(): void {
+  /** To be called when a transaction was rolled back, with the digests from before it. */
+  rollBack(saved: SetDigests): void {
     this.#cache.clear()
+    this.#digest = new SetDigest(saved.digest)
+    this.#historyDigest = new SetDigest(saved.historyDigest)
+    this.#digests = saved
+    this.changed = saved.changed
   }
 
   /** Puts a row, or (with null data) deletes it. A row may change several times at one revision: the last one counts. */
