@@ -117,7 +117,7 @@ describe('backup', () => {
     expect((await json(['backup', 'verify', later, '--to', String(at)]))['digests']).toEqual(digests)
     expect(await json(['backup', 'verify', later])).toMatchObject({ differing: [] })
     await second.node.stop()
-  }, 120_000)
+  }, 240_000)
 
   it('restored without the master key voids all tokens but the administrator’s, which is made anew', async () => {
     const directory = await temporaryDirectory()
@@ -134,7 +134,7 @@ describe('backup', () => {
     const refused = await runUltracloud(['status'], old)
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('UNAUTHENTICATED')])
     await node.stop()
-  }, 60_000)
+  }, 120_000)
 
   it('is for those who may: another user, and no user at all, are refused and leave no file', async () => {
     const directory = await temporaryDirectory()
@@ -163,7 +163,7 @@ describe('backup', () => {
     expect([nobody.code, nobody.stderr]).toEqual([3, expect.stringContaining('no member can be reached')])
     expect(await readdir(directory)).not.toContain('cloud.backup')
     expect((await readdir(directory)).filter((name) => name.endsWith('.partial'))).toEqual([])
-  }, 60_000)
+  }, 120_000)
 })
 
 describe('the command line of backup', () => {

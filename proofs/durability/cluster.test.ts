@@ -77,4 +77,4 @@ test('three members are restored from one backup: they agree, and go on', async 
   const next = await now.command(operation(1, 0))
   expect(next.revision).toBeGreaterThan(replayed.revision + 1)
   await agreement(cluster)
-}, 120_000)
+}, 240_000)

@@ -13,4 +13,4 @@ test('a member that is killed while clients write, then wiped and restored, has 
   expect(figures.rows_compared).toBeGreaterThan(figures.commands_acknowledged)
   expect(figures.entries_on_disk).toBeGreaterThanOrEqual(figures.revision)
   expect(Object.keys(figures.digests)).toEqual(['tables', 'zones', 'balancers', 'hosts'])
-}, 120_000)
+}, 240_000)
