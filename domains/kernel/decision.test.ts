@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { command, contract, created, deleted, event, Name, owner, resource, uses } from './contract.ts'
 import { domain, state, table } from './domain.ts'
-import { Rejection } from './rejection.ts'
+import type { Rejection } from './rejection.ts'
 import libraryDomain, { library } from './sample/index.ts'
 import { Scenario } from './testing.ts'
 

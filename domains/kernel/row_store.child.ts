@@ -43,12 +43,12 @@ export function recordAt(engine: Engine, revision: number, padding: number): Log
  */
 async function main(directory: string, padding: number): Promise<void> {
   const engine = newEngine()
-  let failures = 0
+  const failures: Error[] = []
   const { store, applied } = await RowStore.open(directory, engine.state, (error) => {
-    failures++
+    failures.push(error)
     console.log(`failed: ${error.message}`)
   })
-  for (let revision = applied.revision + 1; failures === 0; revision++) {
+  for (let revision = applied.revision + 1; failures.length === 0; revision++) {
     const payload = encodeRecord(recordAt(engine, revision, padding))
     engine.apply(decodeRecord(payload), revision)
     store.write(engine.state.journal.take(), { revision, time: revision }, payload)
@@ -61,7 +61,7 @@ async function main(directory: string, padding: number): Promise<void> {
     (error: Error) => error.message,
   )
   const again = await RowStore.open(directory, newEngine().state, () => undefined)
-  console.log(`closed: ${closed}; failures: ${failures}; opened again at ${again.applied.revision}`)
+  console.log(`closed: ${closed}; failures: ${failures.length}; opened again at ${again.applied.revision}`)
   await again.store.close()
 }
 

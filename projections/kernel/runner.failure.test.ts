@@ -144,18 +144,16 @@ describe('a rebuild while writes flow', () => {
   it('serves every revision that was served before it, with the digests of a replay', async () => {
     await start(sound)
     await shelve(500)
-    let writing = true
+    const stopped = new AbortController()
+    const rebuiltOnce = new AbortController()
     const writes = (async () => {
-      for (let i = 500; writing; i++) await shelve(1, i)
+      for (let i = 500; !stopped.signal.aborted; i++) await shelve(1, i)
     })()
     await shown()
     const rebuilt = runner.rebuild()
     let last = 0
-    let done = false
-    void rebuilt.finally(() => {
-      done = true
-    })
-    while (!done) {
+    void rebuilt.finally(() => rebuiltOnce.abort())
+    while (!rebuiltOnce.signal.aborted) {
       const { revision } = await runner
         .call('read', { kind: 'library.shelf', now: 0, pageSize: 1 })
         .catch(() => ({ revision: last }))
@@ -164,7 +162,7 @@ describe('a rebuild while writes flow', () => {
       expect(runner.revision).toBeGreaterThanOrEqual(last)
     }
     await rebuilt
-    writing = false
+    stopped.abort()
     await writes
     await shown()
     const { digests } = await runner.call('digests', {})
