@@ -132,7 +132,7 @@ function addFilter(
     )
     return
   }
-  if (message === undefined || !(field in message.fields)) {
+  if (message === undefined || !Object.hasOwn(message.fields, field)) {
     reject(
       'INVALID_ARGUMENT',
       `${kind} has no field ${field}; filter by ${Object.keys(message?.fields ?? {}).join(', ')} or label.<key>`,
