@@ -26,8 +26,10 @@ describe('cluster init', () => {
     const directory = join(await emptyDirectory(), 'new')
     const { code, stdout, stderr } = await init(directory, [a, b, c], '--roles', 'member,dns')
     expect([code, stderr]).toEqual([0, ''])
-    const files = ['a.json', 'b.json', 'c.json', 'cluster.secret', 'master.key']
-    expect((await readdir(directory)).sort()).toEqual(files)
+    const certificates = ['ca.crt', 'member-a.crt', 'member-b.crt', 'member-c.crt']
+    const secret = ['ca.key', 'member-a.key', 'member-b.key', 'member-c.key']
+    const files = ['a.json', 'b.json', 'c.json', 'cluster.secret', 'master.key', ...secret]
+    expect((await readdir(directory)).sort()).toEqual([...files, ...certificates].sort())
     for (const file of files) expect((await stat(join(directory, file))).mode & 0o777).toBe(0o600)
     for (const name of ['a', 'b', 'c'])
       expect(stdout).toContain(`ultracloud up --data work/${name} --config ${join(directory, name)}.json`)
@@ -45,6 +47,11 @@ describe('cluster init', () => {
       masterKeyFile: join(directory, 'master.key'),
       members: [{ id: 1, name: 'a' }, { id: 2 }, { id: 3, peer: '10.0.0.3:7421', client: '10.0.0.3:7420' }],
     })
+    expect(first?.tls).toEqual({
+      caFile: join(directory, 'ca.crt'),
+      certificateFile: join(directory, 'member-a.crt'),
+      keyFile: join(directory, 'member-a.key'),
+    })
     expect(third?.cluster).toEqual({ ...first?.cluster, member: 3 })
     const listen = {
       grpc: '10.0.0.1:7420',
@@ -54,6 +61,15 @@ describe('cluster init', () => {
     }
     expect(first === undefined ? undefined : listenOf(first)).toEqual(listen)
     expect(third === undefined ? undefined : listenOf(third).rest).toBe('10.0.0.3:8080')
+  })
+
+  it('does without certificates where told so, and then says that plaintext is served', async () => {
+    const directory = await emptyDirectory()
+    const { code, stdout } = await init(directory, [a, b, c], '--no-tls')
+    expect(code).toBe(0)
+    expect((await readdir(directory)).filter((file) => /ca\.|\.crt$/.test(file))).toEqual([])
+    expect((await readConfig(join(directory, 'a.json'))).tls).toBeUndefined()
+    expect(stdout).toContain(`--config ${join(directory, 'a')}.json --insecure`)
   })
 
   it('touches nothing that is there', async () => {

@@ -55,7 +55,7 @@ export function guard(
     shown.set(socket, certificate)
     socket.once('close', () => shown.delete(socket))
   })
-  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+  server.on('tlsClientError', (error: SslError, socket: TLSSocket) => {
     const reason = refusal(error, socket)
     if (reason !== undefined) say(`${socket.remoteAddress ?? 'a caller'}: refused: ${reason}`)
   })
@@ -70,11 +70,13 @@ export function guard(
   server.once('close', forget)
 }
 
+/** What OpenSSL says of itself, besides a message for programmers. */
+interface SslError extends NodeJS.ErrnoException {
+  readonly reason?: string
+}
+
 /** Undefined for who just went away, as those do who try whether anybody listens. */
-function refusal(
-  { code, message }: NodeJS.ErrnoException,
-  { authorizationError }: TLSSocket,
-): string | undefined {
+function refusal({ code, message, reason }: SslError, { authorizationError }: TLSSocket): string | undefined {
   const unverified = authorizationError as unknown
   if (typeof unverified === 'string')
     return `it shows no certificate that holds: ${unverified === 'UNABLE_TO_GET_ISSUER_CERT' ? 'none, or one of an unknown authority' : unverified}`
@@ -88,8 +90,10 @@ function refusal(
       return 'it does not speak TLS'
     case 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE':
       return 'it shows no certificate'
+    case 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA':
+      return 'it does not trust the authority of this node’s certificate'
     default:
-      return message
+      return reason ?? message
   }
 }
 

@@ -6,6 +6,8 @@ import { expiryWarning, readMaterial, type TlsFiles, type TlsMaterial } from './
 const settleMilliseconds = 100
 /** File systems that tell nothing, and directories that were replaced, are looked at this often. */
 const lookMilliseconds = 5_000
+/** Files in the midst of being replaced are not worth a warning. */
+const patienceMilliseconds = 4_000
 const warnAgainMilliseconds = 24 * 60 * 60 * 1000
 
 /**
@@ -22,9 +24,8 @@ export class WatchedTls {
   #current: TlsMaterial
   #looking: Promise<void> | undefined
   #closed = false
-  /** What did not fit at the last look: files in the midst of being replaced are not worth a warning. */
-  #problem = ''
-  #warned = ''
+  /** What does not fit, and since when. */
+  #problem: { readonly message: string; readonly since: number; warned: boolean } | undefined
   #expiryWarnedAt = Number.NEGATIVE_INFINITY
 
   /** Throws TlsError unless the files fit together now. */
@@ -91,12 +92,12 @@ export class WatchedTls {
   async #read(): Promise<void> {
     try {
       const found = await readMaterial(this.#files)
-      this.#problem = ''
-      this.#warned = ''
+      this.#problem = undefined
       if (!this.#closed && isOther(found, this.#current)) {
         this.#current = found
         this.#expiryWarnedAt = Number.NEGATIVE_INFINITY
         for (const listener of [...this.#listeners]) listener()
+        this.#warn('new certificates are in use')
       }
     } catch (error) {
       this.#failed(error instanceof Error ? error.message : String(error))
@@ -104,12 +105,13 @@ export class WatchedTls {
     if (!this.#closed) this.#warnOfExpiry()
   }
 
-  #failed(problem: string): void {
-    const twice = problem === this.#problem
-    this.#problem = problem
-    if (!twice || problem === this.#warned || this.#closed) return
-    this.#warned = problem
-    this.#warn(`the certificates that were in use stay in use: ${problem}`)
+  #failed(message: string): void {
+    const now = performance.now()
+    if (this.#problem?.message !== message) this.#problem = { message, since: now, warned: false }
+    const problem = this.#problem
+    if (problem.warned || this.#closed || now - problem.since < patienceMilliseconds) return
+    problem.warned = true
+    this.#warn(`the certificates that were in use stay in use: ${message}`)
   }
 
   #warnOfExpiry(): void {
