@@ -14,6 +14,7 @@ import { WatchedTls } from '../log/tls/watched.ts'
 import { Runner } from '../projections/kernel/runner.ts'
 import { listenOf, type NodeConfig, splitAddress } from './config.ts'
 import { LocalControlPlane } from './control_plane.ts'
+import { listening } from './listen_error.ts'
 import { requireSafeListening } from './listening.ts'
 import { newSecret, readMasterKey, readOrCreate } from './secrets.ts'
 
@@ -61,7 +62,7 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
   const close = async (): Promise<void> => {
     for (const step of closing.splice(0).reverse()) await step()
   }
-  const log = await openLog({
+  const logOptions = {
     ...membership,
     tls,
     directory: join(directory, 'chainfire'),
@@ -70,10 +71,13 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
       : { electionTimeoutMilliseconds: config.electionTimeoutMilliseconds }),
     failed: onFatal,
     warn,
-  }).catch(async (error: unknown) => {
-    await close()
-    throw error
-  })
+  }
+  const log = await listening('peers', listen.peer, () => openLog(logOptions)).catch(
+    async (error: unknown) => {
+      await close()
+      throw error
+    },
+  )
   closing.push(() => log.close())
   try {
     const platform = await Platform.open({ log, registry, directory: join(directory, 'rows'), onFatal })
@@ -96,22 +100,19 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
     const clients: ClientCertificates = 'optional'
     const secureFor = (what: string) =>
       tls === undefined ? undefined : { tls, clients, warn: (text: string) => warn(`${what}: ${text}`) }
-    const grpc: GrpcServer = await startGrpcServer({
-      control,
-      api,
-      forwarder,
-      address: listen.grpc,
-      secure: secureFor('gRPC'),
-      onFault,
-    })
+    const edge = { control, onFault }
+    const grpc: GrpcServer = await listening('gRPC', listen.grpc, () =>
+      startGrpcServer({ ...edge, api, forwarder, address: listen.grpc, secure: secureFor('gRPC') }),
+    )
     closing.push(() => grpc.close(STOP_GRACE_MS))
-    const rest: RestServer = await startRestServer({
-      control,
-      forward: forwarder,
-      ...splitAddress(listen.rest),
-      secure: secureFor('REST'),
-      onFault,
-    })
+    const rest: RestServer = await listening('REST', listen.rest, () =>
+      startRestServer({
+        ...edge,
+        forward: forwarder,
+        ...splitAddress(listen.rest),
+        secure: secureFor('REST'),
+      }),
+    )
     closing.push(() => rest.close(STOP_GRACE_MS))
     return {
       log,

@@ -97,7 +97,9 @@ function restApp(options: RestServerOptions): FastifyInstance {
 function secureServer({ tls, clients, warn }: SecureListening, http: ServerOptions): FastifyServerFactory {
   return (handler) => {
     const server = createServer({ ...http, ...secureServerOptions(tls, clients) }, handler)
-    guard(server, tls, clients, warn)
+    const guarded = guard(server, tls, clients, warn)
+    // HTTP knows nothing of those who are still in their handshake.
+    server.closeAllConnections = () => guarded.cut()
     return server
   }
 }

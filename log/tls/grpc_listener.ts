@@ -53,7 +53,7 @@ function listenSecure(
     if (!socket.destroyed) injector.injectConnection(socket)
   })
   listener.maxConnections = connectionsMax
-  guard(listener, tls, clients, warn)
+  const guarded = guard(listener, tls, clients, warn)
   const { promise, resolve, reject } = Promise.withResolvers<GrpcListener>()
   listener.once('error', reject)
   listener.listen(port, host, () => {
@@ -63,6 +63,7 @@ function listenSecure(
       drain: (grace) => {
         listener.close()
         injector.drain(grace)
+        setTimeout(() => guarded.cut(), 2 * grace).unref()
       },
     })
   })

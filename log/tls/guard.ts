@@ -1,4 +1,5 @@
 import type { X509Certificate } from 'node:crypto'
+import type { Socket } from 'node:net'
 import type { SecureContextOptions, Server, TLSSocket, TlsOptions } from 'node:tls'
 import { leadsTo, type TlsMaterial } from './material.ts'
 import type { WatchedTls } from './watched.ts'
@@ -28,6 +29,11 @@ function contextOptions(
   return { ca, cert: certificate, key, minVersion: clients === 'required' ? 'TLSv1.3' : 'TLSv1.2' }
 }
 
+export interface Guard {
+  /** Ends every connection at once, also those that have not finished, or begun, their handshake. */
+  cut(): void
+}
+
 /**
  * Watches over a TLS server made with `secureServerOptions`, until it closes: new files are taken up for new connections; who shows a
  * certificate that does not hold is refused, and so is, from then on, who showed one of an authority that is no longer trusted. Says
@@ -38,7 +44,7 @@ export function guard(
   tls: WatchedTls,
   clients: ClientCertificates,
   warn: (message: string) => void,
-): void {
+): Guard {
   const say = throttled(warn)
   const shown = new Map<TLSSocket, X509Certificate>()
   server.prependListener('secureConnection', (socket: TLSSocket) => {
@@ -68,6 +74,16 @@ export function guard(
     }
   })
   server.once('close', forget)
+  const open = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
+  return {
+    cut: () => {
+      for (const socket of open) socket.destroy()
+    },
+  }
 }
 
 /** What OpenSSL says of itself, besides a message for programmers. */

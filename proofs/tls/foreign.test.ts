@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect as dial } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer } from 'node:tls'
@@ -261,6 +262,28 @@ describe('a node that runs', () => {
     const { code } = await curl('--cacert', papers.caFile, `https://${node.restAddress}/healthz`)
     expect(code).toBe(0)
   })
+})
+
+it('a node ends in time although somebody has not begun a handshake', async () => {
+  const elsewhere = await mkdtemp(join(tmpdir(), 'ultracloud-tls-node-'))
+  onTestFinished(() => rm(elsewhere, { recursive: true, force: true }))
+  const free = '127.0.0.1:0'
+  const other = await startMember({
+    directory: elsewhere,
+    config: { listen: { grpc: free, rest: free, peer: free }, tls: { caFile: papers.caFile, ...paper.own } },
+    registry,
+    onFatal: () => undefined,
+    warn: () => undefined,
+  })
+  const sockets = [other.grpcAddress, other.restAddress].map((address) =>
+    dial({ host: '127.0.0.1', port: Number(address.split(':')[1]) }).on('error', () => undefined),
+  )
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+  const ended = Promise.all(sockets.map((socket) => once(socket, 'close')))
+  const started = performance.now()
+  await other.close()
+  expect(performance.now() - started).toBeLessThan(6_000)
+  await ended
 })
 
 it('a node does not start with files that do not fit together', async () => {

@@ -1,4 +1,6 @@
-import { copyFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { copyFile, readFile } from 'node:fs/promises'
+import { connect } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { LogStatus } from '../../log/log.ts'
 import type { AppendRequest, Message, VoteRequest } from '../../log/raft/types.ts'
@@ -158,6 +160,17 @@ describe('mutual TLS between members', () => {
     await warned(two, message)
     await warned(one, 'UNAVAILABLE')
     expect(two.received).toEqual([])
+  })
+
+  it('refuses a caller without a certificate in the handshake, with an alert, and says why', async () => {
+    const two = await start(2, await papers.member(2), 1)
+    const ca = await readFile(papers.caFile)
+    const socket = connect({ host: '127.0.0.1', port: two.port, ca, ALPNProtocols: ['h2'] })
+    const [error] = (await once(socket, 'error').catch((thrown: unknown) => [thrown])) as [
+      NodeJS.ErrnoException,
+    ]
+    expect(error.code).toBe('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED')
+    await warned(two, 'peer port: 127.0.0.1: refused: it shows no certificate')
   })
 
   it('tells a caller that it has reached another member than it meant', async () => {
