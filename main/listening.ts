@@ -2,14 +2,16 @@ import { isIPv4 } from 'node:net'
 import { ConfigError, listenOf, type NodeConfig, splitAddress } from './config.ts'
 
 /**
- * What others can listen to, or change, on their way through a network is not served by accident. Throws ConfigError for a node that
- * would serve plaintext beyond this machine.
+ * What others can listen to, or change, on its way through a network is not served by accident. Throws ConfigError for a node that
+ * would serve plaintext beyond this machine, unless it is told to: then it gives the warning that belongs to it.
  */
-export function requireSafeListening(config: NodeConfig, insecure: boolean): void {
-  if (config.tls !== undefined || insecure) return
+export function requireSafeListening(config: NodeConfig, insecure: boolean): string | undefined {
+  if (config.tls !== undefined) return undefined
   const { grpc, rest, peer } = listenOf(config)
   const open = [grpc, rest, peer].filter((address) => !isLoopback(address))
-  if (open.length === 0) return
+  if (open.length === 0) return undefined
+  if (insecure)
+    return `warning: plaintext is served on ${open.join(', ')}: whoever is in between reads the tokens, and can change what is said`
   throw new ConfigError(
     `${open.join(', ')} can be reached from other machines, and would be served in plaintext, tokens and all: give the configuration \`tls\` (see docs/tls.md), or --insecure if the network is your own`,
   )

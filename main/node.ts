@@ -50,7 +50,8 @@ export interface MemberNode {
 /** Starts a member. Throws when its directory is damaged, another process has it, or an address is taken. */
 export async function startMember(options: MemberOptions): Promise<MemberNode> {
   const { directory, config, registry, onFatal, warn } = options
-  requireSafeListening(config, options.insecure === true)
+  const warning = requireSafeListening(config, options.insecure === true)
+  if (warning !== undefined) warn(warning)
   const listen = listenOf(config)
   const masterKey = await readMasterKey(
     config.cluster?.masterKeyFile ?? join(directory, 'master.key'),

@@ -94,7 +94,7 @@ export class Authority {
     const { subjectName, publicKey, notAfter } = next.#certificate
     const cross = await X509CertificateGenerator.create({
       ...certificateBasics(authorityDays),
-      notAfter: new Date(Math.min(notAfter.getTime(), this.#certificate.notAfter.getTime())),
+      notAfter: earlier(notAfter, this.#certificate.notAfter),
       subject: subjectName,
       issuer: this.#certificate.subjectName,
       publicKey,
@@ -114,9 +114,11 @@ export class Authority {
       use === 'member'
         ? [ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]
         : [ExtendedKeyUsage.clientAuth]
+    const basics = certificateBasics(days)
     const subject: JsonName = [{ O: [this.clusterId] }, { CN: [commonName] }]
     const certificate = await X509CertificateGenerator.create({
-      ...certificateBasics(days),
+      ...basics,
+      notAfter: earlier(basics.notAfter, this.#certificate.notAfter),
       subject,
       issuer: this.#certificate.subjectName,
       publicKey: keys.publicKey,
@@ -145,6 +147,11 @@ function certificateBasics(days: number) {
     notAfter: new Date(now + days * dayMilliseconds),
     signingAlgorithm: algorithm,
   }
+}
+
+/** Nothing is valid for longer than who issued it. */
+function earlier(one: Date, other: Date): Date {
+  return one < other ? one : other
 }
 
 async function authorityExtensions(publicKey: Parameters<typeof SubjectKeyIdentifierExtension.create>[0]) {
