@@ -40,7 +40,10 @@ export const upCommand: ExtraCommand = (program) => {
       'Starts a node: a member of the control plane and, by default, a name server, a balancer and a host beside it, until it is told to end (SIGINT, SIGTERM). Instances go on running when it ends.',
     )
     .option('--data <dir>', 'where everything is kept', process.env['ULTRACLOUD_DATA'] ?? './work/data')
-    .option('--config <file>', 'configuration (JSON): name, roles, cluster, listen, tls; see docs/operating.md')
+    .option(
+      '--config <file>',
+      'configuration (JSON): name, roles, cluster, listen, tls; see docs/operating.md',
+    )
     .option('--insecure', 'serve plaintext to other machines too: tokens and all can be read on the way')
     .option('--roles <roles>', `what this node is, of ${roles.join(', ')} (comma-separated)`, parseRoles)
     .action(
