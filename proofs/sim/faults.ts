@@ -51,6 +51,7 @@ const faults: readonly Fault[] = [
   crashAndRestart,
   crashAndRestart,
   crashAll,
+  wipe,
   pauseForAWhile,
   pauseForAWhile,
   partition,
@@ -79,6 +80,18 @@ function crashAll(world: World): void {
     member.crash()
     world.schedule.after(world.random.between(1, 100), () => member.start())
   }
+}
+
+/**
+ * A disk is lost, as often as enough voters are left to elect a leader: with fewer the cluster could not go on, and
+ * must not. An operator may take `format` for `recover`: that must do no harm.
+ */
+function wipe(world: World): void {
+  const member = anyMember(world)
+  const voters = world.members.filter((other) => other !== member && other.isVoter).length
+  if (voters < Math.floor(world.members.length / 2) + 1) return
+  member.wipe(world.random.chance(0.3) ? 'founding' : 'recovering')
+  world.schedule.after(world.random.between(1, 300), () => member.start())
 }
 
 function pauseForAWhile(world: World): void {
