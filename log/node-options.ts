@@ -2,7 +2,7 @@ import type { MemberStatus } from './log.ts'
 import type { MemberId } from './raft/types.ts'
 
 export interface LogOptions {
-  /** The member's data directory; formatted when blank. */
+  /** The member's data directory. */
   readonly directory: string
   readonly clusterId: string
   readonly memberId: MemberId

@@ -37,6 +37,8 @@ const clusterStatus: LogStatus = {
   memberId: 2,
   term: 7,
   leader: 1,
+  standing: 'voter',
+  waitsFor: '',
   role: 'pre-candidate',
   lastIndex: 2 ** 40,
   commitIndex: 11,
