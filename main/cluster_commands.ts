@@ -45,8 +45,9 @@ Examples:
       for (const [index, { name }] of members.entries()) {
         const config = files.configs[index] as string
         await out.line()
-        await out.line(`${name}: copy these files to its machine, and start it with`)
+        await out.line(`${name}: copy these files to its machine, format it once, and start it`)
         for (const file of [config, files.secretFile, files.masterKeyFile]) await out.line(`  ${file}`)
+        await out.line(`  ultracloud member format --data work/${name} --config ${config}`)
         await out.line(`  ultracloud up --data work/${name} --config ${config}`)
       }
     })

@@ -11,6 +11,7 @@ import { openLog } from '../log/node.ts'
 import { Runner } from '../projections/kernel/runner.ts'
 import { listenOf, type NodeConfig, splitAddress } from './config.ts'
 import { LocalControlPlane } from './control_plane.ts'
+import { logDirectory, refuseLostLog } from './member_files.ts'
 import { newSecret, readMasterKey, readOrCreate } from './secrets.ts'
 
 const STOP_GRACE_MS = 2000
@@ -42,13 +43,14 @@ export interface MemberNode {
 export async function startMember(options: MemberOptions): Promise<MemberNode> {
   const { directory, config, registry, onFatal, warn } = options
   const listen = listenOf(config)
+  if (config.cluster === undefined) await refuseLostLog(directory)
   const masterKey = await readMasterKey(
     config.cluster?.masterKeyFile ?? join(directory, 'master.key'),
     config.cluster === undefined,
   )
   const log = await openLog({
     ...(await membership(directory, config, listen)),
-    directory: join(directory, 'chainfire'),
+    directory: logDirectory(directory),
     ...(config.electionTimeoutMilliseconds === undefined
       ? {}
       : { electionTimeoutMilliseconds: config.electionTimeoutMilliseconds }),

@@ -3,6 +3,7 @@ import { loadDomains } from '../domains/load.ts'
 import { runCli } from '../edges/cli/run.ts'
 import { backupCommand } from './backup/commands.ts'
 import { clusterCommand } from './cluster_commands.ts'
+import { memberCommand } from './member_commands.ts'
 import { balancerCommand, downCommand, hostCommand, nameServerCommand, upCommand } from './run_commands.ts'
 
 process.exitCode = await runCli(process.argv.slice(2), {
@@ -18,5 +19,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
     balancerCommand,
     backupCommand,
     clusterCommand,
+    memberCommand,
   ],
 })
