@@ -21,7 +21,7 @@ export class MemberProcess {
   readonly grpc: string
   readonly rest: string
   readonly directory: string
-  readonly #config: string
+  readonly config: string
   readonly #output: string[] = []
   #child: ChildProcess | undefined
   #ended: Promise<number | string> = Promise.resolve(0)
@@ -35,7 +35,7 @@ export class MemberProcess {
     this.grpc = client
     this.rest = rest
     this.directory = directory
-    this.#config = config
+    this.config = config
   }
 
   get running(): boolean {
@@ -54,7 +54,7 @@ export class MemberProcess {
 
   /** Resolves once it is ready. `nodeArguments` go to Node itself. */
   async start(nodeArguments: readonly string[] = []): Promise<Ready> {
-    const args = [PROGRAM, 'up', '--data', this.directory, '--config', this.#config, '--roles', 'member']
+    const args = [PROGRAM, 'up', '--data', this.directory, '--config', this.config, '--roles', 'member']
     const child = spawn(process.execPath, [...nodeArguments, ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ULTRACLOUD_SUPERVISED: '1' },
