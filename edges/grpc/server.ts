@@ -105,7 +105,6 @@ interface RawCall {
   readonly metadata: { get(key: string): readonly (string | Buffer)[] }
   readonly request: Buffer
   getDeadline(): Date | number
-  on(event: 'cancelled', listener: () => void): unknown
 }
 
 class Served {
@@ -175,6 +174,7 @@ class Served {
     }
   }
 
+  /** Every message takes a token that still holds: a stream may outlive it. */
   async #pour(
     each: ApiMethod,
     handler: StreamHandler,
@@ -183,10 +183,17 @@ class Served {
     if (this.#streams >= STREAMS_MAX) throw new Rejection('OVERLOADED', 'too many streams are open')
     this.#streams += 1
     try {
+      const cancelled = new AbortController()
+      stream.on('cancelled', () => cancelled.abort())
+      const signal = AbortSignal.any([cancelled.signal, this.#stopping])
       const call = this.#enter(stream)
-      const answers = handler(this.#decode(each, stream.request), call)
-      const encode = (answer: Fields): Buffer => this.#options.api.codec.encode(each.types.response, answer)
-      await writeAll(stream, answers, encode, call.signal, this.#options.slowReaderMilliseconds ?? 30_000)
+      const answers = handler(this.#decode(each, stream.request), { ...call, signal })
+      const token = tokenOf(stream)
+      const encode = (answer: Fields): Buffer => {
+        this.#options.control.authenticate(token)
+        return this.#options.api.codec.encode(each.types.response, answer)
+      }
+      await writeAll(stream, answers, encode, signal, this.#options.slowReaderMilliseconds ?? 30_000)
       if (this.#stopping.aborted) throw new Rejection('UNAVAILABLE', 'this member is stopping')
     } finally {
       this.#streams -= 1
@@ -197,18 +204,15 @@ class Served {
   async #forward(each: ApiMethod, raw: RawCall, leader: string): Promise<Buffer> {
     if (raw.metadata.get(FORWARDED).length > 0)
       throw new Rejection('NOT_LEADER', 'this member was taken for the leader, and is not')
-    const token = bearerToken(raw.metadata.get('authorization')[0])
+    const token = tokenOf(raw)
     const { forwarder } = this.#options
     const unanswered = isRead(each) ? 'UNAVAILABLE' : 'OUTCOME_UNKNOWN'
     return await forwarder.call(leader, each.path, raw.request, token, remaining(raw), unanswered)
   }
 
   #enter(raw: RawCall): Call {
-    const actor = this.#options.control.authenticate(bearerToken(raw.metadata.get('authorization')[0]))
-    const cancelled = new AbortController()
-    raw.on('cancelled', () => cancelled.abort())
-    const signal = AbortSignal.any([cancelled.signal, this.#stopping])
-    return { actor, remainingMilliseconds: remaining(raw), signal }
+    const actor = this.#options.control.authenticate(tokenOf(raw))
+    return { actor, remainingMilliseconds: remaining(raw) }
   }
 
   /** Where a call must go on to; undefined when it is answered here. */
@@ -244,6 +248,10 @@ function isRead({ method }: ApiMethod): boolean {
 function remaining(raw: RawCall): number | undefined {
   const deadline = Number(raw.getDeadline())
   return Number.isFinite(deadline) ? Math.max(0, deadline - Date.now()) : undefined
+}
+
+function tokenOf({ metadata }: Pick<RawCall, 'metadata'>): string | undefined {
+  return bearerToken(metadata.get('authorization')[0])
 }
 
 function definition(path: string, responseStream: boolean): RawMethod {

@@ -11,8 +11,13 @@ export interface ReadQuery {
   /** `domain.resource`. */
   readonly kind: string
   readonly project?: string | undefined
-  /** What of a restricted actor's view is shown: rows of these projects (of kinds with a scope), or of these names (of projects and organizations). */
-  readonly visible?: { readonly column: 'project' | 'name'; readonly values: readonly string[] } | undefined
+  /**
+   * What a restricted actor may see: rows of these projects (of kinds with a scope), or of these names (of projects and
+   * organizations), and of each only rows that were created at or after a revision.
+   */
+  readonly visible?:
+    | { readonly column: 'project' | 'name'; readonly since: Readonly<Record<string, number>> }
+    | undefined
   readonly name?: string | undefined
   readonly uid?: string | undefined
   /** Equality: `label.<key>` for a label, else a field of the row. */
@@ -61,11 +66,15 @@ export function read(store: ProjectionStore, query: ReadQuery): ReadAnswer {
     conditions.push(condition)
     values.push(...bound)
   }
-  if (query.project !== undefined) where('r.project = ?', query.project)
+  const { project = isOfProjects(store, query.kind) ? undefined : '' } = query
+  if (project !== undefined) where('r.project = ?', project)
   if (query.visible !== undefined) {
+    const { column, since } = query.visible
+    const names = JSON.stringify(since)
+    where(`r.${column} IN (SELECT key FROM json_each(?))`, names)
     where(
-      `r.${query.visible.column} IN (SELECT value FROM json_each(?))`,
-      JSON.stringify(query.visible.values),
+      `json_extract(r.data, '$.createdRevision') >= (SELECT value FROM json_each(?) WHERE key = r.${column})`,
+      names,
     )
   }
   if (query.name !== undefined) where('r.name = ?', query.name)
@@ -76,8 +85,7 @@ export function read(store: ProjectionStore, query: ReadQuery): ReadAnswer {
   const table = `"${store.set(query.kind).name}"`
   const versions = `"${query.kind}.history"`
   const from = past
-    ? `(SELECT h.key, h.project, h.name, h.data FROM ${versions} h JOIN (SELECT key, max(revision) AS latest FROM ${versions}
-        WHERE revision <= ${revision} GROUP BY key) l ON h.key = l.key AND h.revision = l.latest WHERE h.data IS NOT NULL)`
+    ? `(SELECT key, project, name, data, max(revision) FROM ${versions} WHERE revision <= ${revision} GROUP BY key HAVING data IS NOT NULL)`
     : table
   const sql = `SELECT r.key, r.project, r.name, r.data FROM ${from} r ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
     ORDER BY r.project, r.name, r.key LIMIT ${size + 1}`
@@ -98,6 +106,10 @@ export function read(store: ProjectionStore, query: ReadQuery): ReadAnswer {
     rows: page.map((row) => JSON.parse(row['data'] as string) as Record<string, unknown>),
     nextPageToken: next === undefined ? '' : pageTokenText(next),
   }
+}
+
+function isOfProjects(store: ProjectionStore, kind: string): boolean {
+  return store.registry.kinds.get(kind)?.resource.scope === 'project'
 }
 
 function pageSize(wanted: number | undefined): number {
@@ -124,7 +136,7 @@ function addFilter(
     )
     return
   }
-  if (message === undefined || !(field in message.fields)) {
+  if (message === undefined || !Object.hasOwn(message.fields, field)) {
     reject(
       'INVALID_ARGUMENT',
       `${kind} has no field ${field}; filter by ${Object.keys(message?.fields ?? {}).join(', ')} or label.<key>`,

@@ -1,0 +1,54 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { SortedKeys } from './sorted_keys.ts'
+
+const key = fc.string({ minLength: 1, maxLength: 2 })
+
+/** The keys of a set in order, as the simple way gives them. */
+function sorted(set: ReadonlySet<string>): readonly string[] {
+  return [...set].sort((a, b) => (a < b ? -1 : 1))
+}
+
+describe('sorted keys', () => {
+  it('are a sorted set, whatever is added and removed', () => {
+    const step = fc.record({ add: fc.boolean(), key, first: fc.boolean() })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), key, (steps, sought) => {
+        const keys = new SortedKeys()
+        const model = new Set<string>()
+        for (const { add, key: given, first } of steps) {
+          const at = first ? (keys.at(0) ?? given) : given
+          if (add) {
+            keys.add(at)
+            model.add(at)
+          } else {
+            keys.remove(at)
+            model.delete(at)
+          }
+        }
+        const all = sorted(model)
+        expect([...keys]).toEqual(all)
+        expect(keys.size).toBe(all.length)
+        expect(keys.at(all.length)).toBeUndefined()
+        expect(keys.seek(sought)).toBe(all.filter((other) => other < sought).length)
+      }),
+    )
+  })
+
+  it('go through like a queue, with the first ones given back now and then', () => {
+    const keys = new SortedKeys()
+    const name = (number: number): string => String(number).padStart(8, '0')
+    for (let i = 0; i < 5000; i++) keys.add(name(i))
+    for (let i = 0; i < 20_000; i++) {
+      keys.remove(name(i))
+      if (i % 7 === 0) {
+        keys.add(name(i))
+        expect(keys.at(0)).toBe(name(i))
+        keys.remove(name(i))
+      }
+      keys.add(name(5000 + i))
+    }
+    expect(keys.size).toBe(5000)
+    expect([...keys]).toEqual(Array.from({ length: 5000 }, (_, i) => name(20_000 + i)))
+  })
+})
