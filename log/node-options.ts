@@ -18,7 +18,7 @@ export interface LogOptions {
   readonly heartbeatMilliseconds?: number
   /** Entries in a block of the hash chain; the same on every member and fixed when a directory is formatted. */
   readonly blockEntries?: number
-  /** How long after one verification of all sealed segments the next begins. Default one day. */
+  /** How long after one verification of all sealed segments the next begins. Default one day; the first begins right after the start. */
   readonly scrubIntervalMilliseconds?: number
   /**
    * Called once when the member has stopped by itself: storage failed, an invariant broke, or a follower threw.

@@ -68,6 +68,7 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
       log,
       directory: join(directory, 'projections'),
       worker: new URL('./projection_worker.ts', import.meta.url),
+      warn,
       onFatal,
     })
     closing.push(() => runner.close())
