@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { blockEntriesDefault } from './chain.ts'
 import { StorageError } from './errors.ts'
 import { removeTemporaryFiles } from './files.ts'
-import { type Identity, readIdentity, type StoredIdentity, writeIdentity } from './identity.ts'
+import { type Identity, identityNames, type StoredIdentity, writeIdentity } from './identity.ts'
 import { formatMarkFile } from './mark.ts'
 import { markPath, tailDirectory } from './paths.ts'
 import { Segments } from './segments.ts'
@@ -20,7 +20,7 @@ export async function formatDirectory(directory: string, identity: Identity, for
   const { standing, blockEntries = blockEntriesDefault } = format
   await mkdir(directory, { recursive: true, mode: 0o700 })
   await removeTemporaryFiles(directory)
-  if ((await readIdentity(directory)) !== undefined)
+  if (await isFormatted(directory))
     throw new StorageError('MISUSE', `${directory} was formatted before, and may hold a log`)
   await refuseLog(directory)
   const tail = await Tail.open(tailDirectory(directory))
@@ -31,8 +31,10 @@ export async function formatDirectory(directory: string, identity: Identity, for
   await writeIdentity(directory, { ...identity, blockEntries, standing, origin })
 }
 
+/** Whether a directory has an identity, sound or not. */
 export async function isFormatted(directory: string): Promise<boolean> {
-  return (await readIdentity(directory)) !== undefined
+  const files = await Promise.all(identityNames.map((name) => exists(join(directory, name))))
+  return files.includes(true)
 }
 
 /** Throws IDENTITY_DAMAGED when there is no identity beside what is a log. */

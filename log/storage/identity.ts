@@ -34,7 +34,7 @@ const identitySchema = z.strictObject({
 })
 
 /** Two files, so that one may be damaged: without an identity nothing else of a directory can be used. */
-const names = ['identity.json', 'identity.copy.json'] as const
+export const identityNames = ['identity.json', 'identity.copy.json'] as const
 
 /**
  * The identity of a directory, and what was repaired to have it: a damaged file is written anew from the other one.
@@ -43,18 +43,18 @@ const names = ['identity.json', 'identity.copy.json'] as const
 export async function readIdentity(
   directory: string,
 ): Promise<{ readonly identity: StoredIdentity; readonly repairs: readonly string[] } | undefined> {
-  const files = await Promise.all(names.map((name) => readOne(join(directory, name))))
+  const files = await Promise.all(identityNames.map((name) => readOne(join(directory, name))))
   if (files.every((file) => file === 'missing')) return undefined
   const identity = files.find((file) => typeof file === 'object')
   if (identity === undefined) {
     throw new StorageError(
       'IDENTITY_DAMAGED',
-      `neither ${join(directory, names[0])} nor its copy is a valid identity file. ${restoreAdvice}`,
+      `neither ${join(directory, identityNames[0])} nor its copy is a valid identity file. ${restoreAdvice}`,
     )
   }
   const text = textOf(identity)
   const repairs: string[] = []
-  for (const [position, name] of names.entries()) {
+  for (const [position, name] of identityNames.entries()) {
     const file = files[position]
     if (typeof file === 'object' && textOf(file) === text) continue
     const path = join(directory, name)
@@ -65,7 +65,8 @@ export async function readIdentity(
 }
 
 export async function writeIdentity(directory: string, identity: StoredIdentity): Promise<void> {
-  for (const name of names.toReversed()) await writeFileDurably(join(directory, name), textOf(identity))
+  for (const name of identityNames.toReversed())
+    await writeFileDurably(join(directory, name), textOf(identity))
 }
 
 /** Throws IDENTITY_MISMATCH when the directory belongs to someone else. */
