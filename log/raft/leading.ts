@@ -149,12 +149,17 @@ export class Leading {
     while (!progress.paused && (progress.state === 'probe' || progress.nextIndex <= this.#log.lastIndex)) {
       messages.push(this.#append(id, progress, readTag))
     }
-    if (this.transfer.isReady(id, progress.matchIndex === this.#log.lastIndex)) {
+    if (this.transfer.isReady(id, this.#isLevelWith(progress))) {
       messages.push(this.#emptyAppend(id, progress, progress.matchIndex, readTag, true))
       this.transfer.sent()
     } else if (progress.sentCommit < Math.min(this.#log.commitIndex, progress.matchIndex)) {
       messages.push(this.#emptyAppend(id, progress, progress.matchIndex, readTag, false))
     }
+  }
+
+  /** The peer has everything, and so has a quorum: nothing that was proposed is left with an unknown outcome. */
+  #isLevelWith({ matchIndex }: Progress): boolean {
+    return matchIndex === this.#log.lastIndex && matchIndex === this.#log.commitIndex
   }
 
   #append(to: MemberId, progress: Progress, readTag: number): AppendRequest {

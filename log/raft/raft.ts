@@ -68,7 +68,7 @@ export class Raft {
     }
     this.#timer.tick()
     this.#outbox.sendNow(...this.#standing.tick(this.#state.term))
-    if (!this.#standing.isVoter) return
+    if (!this.#standing.mayCampaign) return
     // A disk too slow for one campaign would only pile up terms with the next.
     if (this.#role === 'candidate' && !this.#state.isDurable) return
     const isAlone = this.#config.members.length === 1 && this.#role === 'follower'

@@ -6,6 +6,8 @@ import type { MemberId, Origin, ProbeRequest, ProbeResponse, Standing } from './
 
 const blank: Origin = { index: 0, term: 0, checksum: 0 }
 const nonces = 2 ** 48
+/** How long a founder waits for the others to be founders, too, in election timeouts: else the last of them would have to recover. */
+const settlingTimeouts = 10
 
 /**
  * How this member stands, and how it becomes a voter.
@@ -30,6 +32,8 @@ export class StandingState {
   #answers = new Map<MemberId, ProbeResponse>()
   #neededTerm = 0
   #probeElapsed: number
+  /** Ticks for which this founder does not campaign yet. */
+  #settling = 0
 
   constructor(config: RaftConfig) {
     this.#config = config
@@ -46,6 +50,10 @@ export class StandingState {
 
   get isVoter(): boolean {
     return this.#standing === 'voter'
+  }
+
+  get mayCampaign(): boolean {
+    return this.isVoter && this.#settling === 0
   }
 
   /** What its answers to appends say of it. */
@@ -67,7 +75,8 @@ export class StandingState {
 
   /** The questions that are due. */
   tick(term: number): ProbeRequest[] {
-    if (this.isVoter || this.#isPromoted) return []
+    if (this.#settling > 0) this.#settling -= 1
+    else if (this.isVoter || this.#isPromoted) return []
     if (this.#standing === 'founding' && this.#config.members.length === 1) this.#isPromoted = true
     this.#probeElapsed += 1
     if (this.#probeElapsed < this.#config.heartbeatTicks || this.#neededTerm > 0) return []
@@ -79,7 +88,13 @@ export class StandingState {
   }
 
   answered(response: ProbeResponse): void {
-    if (response.nonce !== this.#nonce || this.isVoter || this.#isPromoted) return
+    if (response.nonce !== this.#nonce) return
+    if (this.#settling > 0) {
+      this.#answers.set(response.from, response)
+      const isSettled = [...this.#answers.values()].every(({ standing }) => standing === 'voter')
+      if (isSettled) this.#settling = 0
+    }
+    if (this.isVoter || this.#isPromoted) return
     this.#answers.set(response.from, response)
     if (this.#standing === 'founding') this.#found(response)
     else this.#learnTerm()
@@ -87,6 +102,7 @@ export class StandingState {
 
   /** Others have voted or lead: this cluster is not new. */
   historyExists(): void {
+    this.#settling = 0
     if (this.#standing !== 'founding' || this.#isPromoted) return
     invariant(
       this.#origin.index === 0,
@@ -116,6 +132,8 @@ export class StandingState {
   }
 
   persisted(): void {
+    const { members, electionTicks } = this.#config
+    if (this.#standing === 'founding' && members.length > 1) this.#settling = settlingTimeouts * electionTicks
     this.#standing = 'voter'
   }
 

@@ -66,7 +66,7 @@ export async function writeLog(
     ...(blockEntries === undefined ? {} : { blockEntries }),
   })
   const store = await LogStore.open(making, identity, failure.reject)
-  let stored: StoredLog
+  let stored: StoredLog | undefined
   try {
     for await (const batch of batches(entries)) {
       await Promise.race([failure.promise, appendBatch(store, batch)])
@@ -82,6 +82,7 @@ export async function writeLog(
     }
   } finally {
     await store.close()
+    if (stored === undefined) await rm(making, { recursive: true, force: true })
   }
   const origin = { index: stored.lastIndex, term: stored.hardState.term, checksum: store.lastCrc }
   await writeIdentity(making, {

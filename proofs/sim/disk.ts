@@ -20,7 +20,7 @@ export class SimulatedDisk {
   #log: Entry[] = []
   #hardState: HardState = { term: 0, vote: 0 }
   #standing: Standing = 'voter'
-  #lost: readonly Entry[] = []
+  readonly #lost: (readonly Entry[])[] = []
   #queue: Queued[] = []
   #syncing: Queued[] = []
   #powerCycle = 0
@@ -43,8 +43,8 @@ export class SimulatedDisk {
     return this.#standing
   }
 
-  /** What it held when it was wiped last. */
-  get lost(): readonly Entry[] {
+  /** What it held each time it was wiped. */
+  get lost(): readonly (readonly Entry[])[] {
     return this.#lost
   }
 
@@ -89,7 +89,7 @@ export class SimulatedDisk {
 
   /** While the process is down: a blank disk takes the place of this one. */
   wipe(standing: Standing): void {
-    this.#lost = this.#log
+    this.#lost.push(this.#log)
     this.#log = []
     this.#hardState = { term: 0, vote: 0 }
     this.#standing = standing

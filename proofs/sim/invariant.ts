@@ -10,8 +10,8 @@ export interface Observed {
   /** The log as the core has it, durable or not. */
   readonly log: readonly Entry[]
   readonly durableLog: readonly Entry[]
-  /** What its disk held when it was wiped last. */
-  readonly lostLog: readonly Entry[]
+  /** What its disk held each time it was wiped. */
+  readonly lostLogs: readonly (readonly Entry[])[]
   readonly durableTerm: number
   readonly durableVote: MemberId
   readonly term: number

@@ -62,7 +62,7 @@ export class SimulatedMember implements Observed {
     return this.disk.log
   }
 
-  get lostLog(): readonly Entry[] {
+  get lostLogs(): readonly (readonly Entry[])[] {
     return this.disk.lost
   }
 

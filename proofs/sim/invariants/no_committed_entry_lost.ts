@@ -47,6 +47,8 @@ export function noCommittedEntryLost(
 }
 
 function holds(member: Observed, entry: Entry): boolean {
-  const held = [member.durableLog[entry.index - 1], member.lostLog[entry.index - 1]]
-  return held.some((found) => found !== undefined && isSameEntry(found, entry))
+  const logs = [member.durableLog, ...member.lostLogs]
+  return logs
+    .map((log) => log[entry.index - 1])
+    .some((found) => found !== undefined && isSameEntry(found, entry))
 }
