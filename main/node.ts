@@ -11,6 +11,7 @@ import { openLog } from '../log/node.ts'
 import { Runner } from '../projections/kernel/runner.ts'
 import { listenOf, type NodeConfig, splitAddress } from './config.ts'
 import { LocalControlPlane } from './control_plane.ts'
+import { listening } from './listen_error.ts'
 import { logDirectory, refuseLostLog } from './member_files.ts'
 import { newSecret, readMasterKey, readOrCreate } from './secrets.ts'
 
@@ -48,7 +49,7 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
     config.cluster?.masterKeyFile ?? join(directory, 'master.key'),
     config.cluster === undefined,
   )
-  const log = await openLog({
+  const logOptions = {
     ...(await membership(directory, config, listen)),
     directory: logDirectory(directory),
     ...(config.electionTimeoutMilliseconds === undefined
@@ -56,7 +57,8 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
       : { electionTimeoutMilliseconds: config.electionTimeoutMilliseconds }),
     failed: onFatal,
     warn,
-  })
+  }
+  const log = await listening('peers', listen.peer, () => openLog(logOptions))
   const closing: (() => Promise<void>)[] = [() => log.close()]
   const close = async (): Promise<void> => {
     for (const step of closing.splice(0).reverse()) await step()
@@ -78,14 +80,13 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
     closing.push(async () => forwarder.close())
     const onFault = (error: unknown, where: string): void =>
       warn(`${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
-    const grpc: GrpcServer = await startGrpcServer({ control, api, forwarder, address: listen.grpc, onFault })
+    const grpc: GrpcServer = await listening('gRPC', listen.grpc, () =>
+      startGrpcServer({ control, api, forwarder, address: listen.grpc, onFault }),
+    )
     closing.push(() => grpc.close(STOP_GRACE_MS))
-    const rest: RestServer = await startRestServer({
-      control,
-      forward: forwarder,
-      ...splitAddress(listen.rest),
-      onFault,
-    })
+    const rest: RestServer = await listening('REST', listen.rest, () =>
+      startRestServer({ control, forward: forwarder, ...splitAddress(listen.rest), onFault }),
+    )
     closing.push(() => rest.close(STOP_GRACE_MS))
     return {
       log,

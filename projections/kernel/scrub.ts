@@ -53,7 +53,7 @@ function* tablesOf(database: DatabaseSync, store: ProjectionStore): Generator<Ta
   const nothing = new SetDigest().toString()
   for (const { name } of store.sets) {
     const { digest = nothing, historyDigest = nothing } = sets[name] ?? {}
-    const hash = (row: Row): bigint => rowHash(name, row as Parameters<typeof rowHash>[1])
+    const hash = (row: Row): bigint => rowHash(name, row)
     yield { name, columns, key: ['key'], digest, hash }
     const key = ['key', 'revision']
     yield { name: `${name}.history`, columns, key, where: 'data IS NOT NULL', digest: historyDigest, hash }

@@ -80,19 +80,19 @@ export class SimulatedDisk {
     if (this.#syncing.length === 0) this.#sync()
   }
 
-  crash(): void {
-    this.#powerCycle += 1
-    if (this.#random.chance(0.5)) this.#applyBatch()
-    this.#syncing = []
-    this.#queue = []
-  }
-
   /** While the process is down: a blank disk takes the place of this one. */
   wipe(standing: Standing): void {
     this.#lost.push(this.#log)
     this.#log = []
     this.#hardState = { term: 0, vote: 0 }
     this.#standing = standing
+  }
+
+  crash(): void {
+    this.#powerCycle += 1
+    if (this.#random.chance(0.5)) this.#applyBatch()
+    this.#syncing = []
+    this.#queue = []
   }
 
   #sync(): void {
