@@ -121,7 +121,11 @@ export class Tail {
 
   /** True only when it says so undamaged: a member that takes itself for less asks again, and harms nobody. */
   isVoter(): boolean {
-    return this.#database.getSync(voterKey)?.equals(voterValue) === true
+    try {
+      return this.#database.getSync(voterKey)?.equals(voterValue) === true
+    } catch (error) {
+      throw this.#damage(error)
+    }
   }
 
   /** Throws RangeError when the record is missing or damaged. */
@@ -143,13 +147,21 @@ export class Tail {
     })
     try {
       for (;;) {
-        const slice = await iterator.nextv(readSlice)
+        const slice = await iterator.nextv(readSlice).catch((error: unknown) => {
+          throw this.#damage(error)
+        })
         if (slice.length === 0) return
         yield slice.map(([key, record]) => ({ index: readUint53(key, 1), record }))
       }
     } finally {
       await iterator.close()
     }
+  }
+
+  /** What LevelDB cannot read. */
+  #damage(error: unknown): StorageError {
+    const text = error instanceof Error ? error.message : String(error)
+    return new StorageError('TAIL_DAMAGED', `${this.directory} cannot be read: ${text}. ${restoreAdvice}`)
   }
 
   async close(): Promise<void> {
