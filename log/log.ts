@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs'
-import type { Entry, MemberId } from './raft/types.ts'
+import type { Entry, MemberId, Standing } from './raft/types.ts'
 
 export type { Entry, MemberId } from './raft/types.ts'
 
@@ -31,6 +31,10 @@ export interface LogStatus {
   readonly role: 'leader' | 'follower' | 'candidate' | 'pre-candidate'
   readonly lastIndex: number
   readonly commitIndex: number
+  /** Whether this member has a vote: not while the cluster is new, nor while it recovers from a lost disk. */
+  readonly standing: Standing
+  /** What keeps it from having one; empty when it has. */
+  readonly waitsFor: string
   readonly members: readonly MemberStatus[]
   /** Bytes on disk of the tail database and the sealed segments. */
   readonly sizeBytes: number

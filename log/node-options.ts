@@ -3,7 +3,7 @@ import type { MemberId } from './raft/types.ts'
 import type { WatchedTls } from './tls/watched.ts'
 
 export interface LogOptions {
-  /** The member's data directory; formatted when blank. */
+  /** The member's data directory. */
   readonly directory: string
   readonly clusterId: string
   readonly memberId: MemberId
@@ -21,7 +21,7 @@ export interface LogOptions {
   readonly heartbeatMilliseconds?: number
   /** Entries in a block of the hash chain; the same on every member and fixed when a directory is formatted. */
   readonly blockEntries?: number
-  /** How long after one verification of all sealed segments the next begins. Default one day. */
+  /** How long after one verification of all sealed segments the next begins. Default one day; the first begins right after the start. */
   readonly scrubIntervalMilliseconds?: number
   /**
    * Called once when the member has stopped by itself: storage failed, an invariant broke, or a follower threw.

@@ -16,24 +16,29 @@ import type { Effects, LeadershipChange } from './raft/effects.ts'
 import { Raft } from './raft/raft.ts'
 import { Reads } from './reads.ts'
 import { Scrubber } from './scrubber.ts'
+import { StandingReport } from './standing-report.ts'
+import { formatDirectory, isFormatted } from './storage/format.ts'
 import { LogStore } from './storage/store.ts'
 import { Ticker } from './ticker.ts'
 import { startTransport } from './transport/start.ts'
 import type { Transport } from './transport/transport.ts'
 
 /**
- * One member of the log. Opens or formats `options.directory`, listens for peers and takes part in elections.
- * Throws StorageError when the directory is damaged or someone else's, LogError when it cannot listen.
+ * One member of the log. Opens `options.directory`, listens for peers and takes part in elections. A blank directory is formatted
+ * when there are no other members: it can have promised them nothing. Throws StorageError when the directory is damaged,
+ * someone else's, or blank though there are others (NOT_FORMATTED); LogError when it cannot listen.
  */
 export async function openLog(options: LogOptions): Promise<Log> {
   const identity = { clusterId: options.clusterId, memberId: options.memberId }
   let node: LogNode | undefined
-  const store = await LogStore.open(
-    options.directory,
-    identity,
-    (error) => node?.fail(error),
-    options.blockEntries,
-  )
+  const { directory, blockEntries } = options
+  if (options.members.length === 1 && !(await isFormatted(directory)))
+    await formatDirectory(directory, identity, {
+      standing: 'founding',
+      ...(blockEntries === undefined ? {} : { blockEntries }),
+    })
+  const store = await LogStore.open(directory, identity, (error) => node?.fail(error))
+  for (const repair of store.repairs) options.warn?.(repair)
   try {
     node = new LogNode(options, store)
     await node.start()
@@ -56,6 +61,7 @@ class LogNode implements Log {
   readonly #delivery: Delivery
   readonly #ticker: Ticker
   readonly #scrubber: Scrubber
+  readonly #standing: StandingReport
   readonly #leadership = new BehaviorSubject<Leadership>({ term: 0, leader: 0, ready: false })
   #transport: Transport | undefined
   /** The index of this member's own no-op while it leads. */
@@ -69,6 +75,7 @@ class LogNode implements Log {
     this.#options = options
     this.#times = resolveTimes(options)
     this.#store = store
+    const isAlone = options.members.length === 1
     this.#raft = new Raft(
       {
         id: options.memberId,
@@ -77,6 +84,8 @@ class LogNode implements Log {
         heartbeatTicks: this.#times.heartbeatTicks,
         random: Math.random,
         appliedIndex: store.sealedIndex,
+        standing: isAlone && store.standing === 'recovering' ? 'voter' : store.standing,
+        origin: store.origin,
       },
       store,
       store.hardState,
@@ -99,6 +108,7 @@ class LogNode implements Log {
     })
     this.#delivery.advance(store.sealedIndex)
     this.#ticker = new Ticker(this.#times.tickMilliseconds, this.#times.heartbeatTicks, () => this.#tick())
+    this.#standing = new StandingReport(4 * electionMilliseconds, (text) => options.warn?.(text))
     this.#scrubber = new Scrubber(store.segments, this.#times.scrubMilliseconds, ({ message }) =>
       options.warn?.(message),
     )
@@ -157,7 +167,7 @@ class LogNode implements Log {
   }
 
   status(): LogStatus {
-    const { term, leader, role, lastIndex, commitIndex } = this.#raft.status()
+    const { term, leader, role, lastIndex, commitIndex, standing, waitsFor } = this.#raft.status()
     return {
       clusterId: this.#options.clusterId,
       memberId: this.#options.memberId,
@@ -166,6 +176,8 @@ class LogNode implements Log {
       role,
       lastIndex,
       commitIndex,
+      standing,
+      waitsFor,
       members: this.#options.members,
       sizeBytes: this.#store.sizeBytes(),
     }
@@ -238,6 +250,7 @@ class LogNode implements Log {
       this.#raft.tick()
       this.#reads.expire(performance.now())
       this.#delivered()
+      if (!this.#standing.isDone) this.#standing.tick(this.#raft.status(), performance.now())
     })
   }
 

@@ -2,6 +2,9 @@ import type { StorageError } from './storage/errors.ts'
 import { scrub } from './storage/scrub.ts'
 import type { Segments } from './storage/segments.ts'
 
+/** After the start, so that it does not take part in starting. */
+const firstMilliseconds = 1000
+
 /** Verifies all sealed segments again and again, in the background: opening does not, and disks rot. */
 export class Scrubber {
   readonly #segments: Segments
@@ -18,9 +21,13 @@ export class Scrubber {
   }
 
   start(): void {
+    this.#after(Math.min(firstMilliseconds, this.#intervalMilliseconds))
+  }
+
+  #after(milliseconds: number): void {
     this.#timer = setTimeout(() => {
       this.#running = this.#scrub()
-    }, this.#intervalMilliseconds)
+    }, milliseconds)
   }
 
   async stop(): Promise<void> {
@@ -36,6 +43,6 @@ export class Scrubber {
     } catch (error) {
       if (!this.#stopping.signal.aborted) throw error
     }
-    if (!this.#stopping.signal.aborted) this.start()
+    if (!this.#stopping.signal.aborted) this.#after(this.#intervalMilliseconds)
   }
 }

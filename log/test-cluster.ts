@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Leadership, Log, MemberStatus } from './log.ts'
 import { openLog } from './node.ts'
 import type { LogOptions } from './node-options.ts'
+import { formatDirectory } from './storage/format.ts'
 
 export const electionTimeoutMilliseconds = 300
 
@@ -73,6 +74,8 @@ export class TestCluster {
       heartbeatMilliseconds: 30,
       blockEntries,
     }))
+    for (const { directory, clusterId, memberId } of options)
+      await formatDirectory(directory, { clusterId, memberId }, { standing: 'founding', blockEntries })
     return new TestCluster(base, options)
   }
 

@@ -21,7 +21,7 @@ export async function bootstrap(node: MemberNode, tokenFile: string): Promise<bo
     if (performance.now() > deadline) {
       throw new Rejection(
         'TIMEOUT',
-        `no leader was found in ${WAIT_MS / 1000} s: are a majority of the members running, and can they reach each other?`,
+        `no leader was found in ${WAIT_MS / 1000} s: ${node.log.status().waitsFor || 'are a majority of the members running, and can they reach each other?'}`,
       )
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))

@@ -68,8 +68,9 @@ function instructions(
     const config = configs[index] as string
     const { certificateFile, keyFile } = certificates?.members[index] ?? {}
     const tls = [certificates?.caFile, certificateFile, keyFile].filter((file) => file !== undefined)
-    lines.push('', `${name}: copy these files to its machine, and start it with`)
+    lines.push('', `${name}: copy these files to its machine, format it once, and start it`)
     for (const file of [config, secretFile, masterKeyFile, ...tls]) lines.push(`  ${file}`)
+    lines.push(`  ultracloud member format --data work/${name} --config ${config}`)
     lines.push(`  ultracloud up --data work/${name} --config ${config}${insecure}`)
   }
   if (certificates !== undefined)

@@ -16,6 +16,7 @@ import { listenOf, type NodeConfig, splitAddress } from './config.ts'
 import { LocalControlPlane } from './control_plane.ts'
 import { listening } from './listen_error.ts'
 import { requireSafeListening } from './listening.ts'
+import { logDirectory, refuseLostLog } from './member_files.ts'
 import { newSecret, readMasterKey, readOrCreate } from './secrets.ts'
 
 const STOP_GRACE_MS = 2000
@@ -53,6 +54,7 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
   const warning = requireSafeListening(config, options.insecure === true)
   if (warning !== undefined) warn(warning)
   const listen = listenOf(config)
+  if (config.cluster === undefined) await refuseLostLog(directory)
   const masterKey = await readMasterKey(
     config.cluster?.masterKeyFile ?? join(directory, 'master.key'),
     config.cluster === undefined,
@@ -66,7 +68,7 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
   const logOptions = {
     ...membership,
     tls,
-    directory: join(directory, 'chainfire'),
+    directory: logDirectory(directory),
     ...(config.electionTimeoutMilliseconds === undefined
       ? {}
       : { electionTimeoutMilliseconds: config.electionTimeoutMilliseconds }),
@@ -87,6 +89,7 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
       log,
       directory: join(directory, 'projections'),
       worker: new URL('./projection_worker.ts', import.meta.url),
+      warn,
       onFatal,
     })
     closing.push(() => runner.close())

@@ -4,6 +4,7 @@ import { loadDomains } from '../domains/load.ts'
 import { runCli } from '../edges/cli/run.ts'
 import { backupCommand } from './backup/commands.ts'
 import { clusterCommand } from './cluster_commands.ts'
+import { memberCommand } from './member_commands.ts'
 import { balancerCommand, downCommand, hostCommand, nameServerCommand, upCommand } from './run_commands.ts'
 
 // What the library has to say is in the errors that it gives.
@@ -22,5 +23,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
     balancerCommand,
     backupCommand,
     clusterCommand,
+    memberCommand,
   ],
 })

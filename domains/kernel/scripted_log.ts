@@ -94,6 +94,8 @@ export class ScriptedLog implements Log {
       role: this.#leads ? 'leader' : 'follower',
       lastIndex: this.#lastIndex,
       commitIndex: this.committed.length,
+      standing: 'voter',
+      waitsFor: '',
       members: [],
       sizeBytes: 0,
     }

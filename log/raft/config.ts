@@ -1,5 +1,5 @@
 import { invariant } from './invariant.ts'
-import type { MemberId } from './types.ts'
+import type { MemberId, Origin, Standing } from './types.ts'
 
 /** What the driver must say. Times are in ticks; the driver decides how long a tick is. */
 export interface RaftConfig {
@@ -17,6 +17,10 @@ export interface RaftConfig {
   /** Known to be committed and applied before this start (a checkpoint's index); 0 when nothing is known. */
   readonly appliedIndex?: number
   readonly limits?: Partial<RaftLimits>
+  /** As it is durable. Default: a voter. */
+  readonly standing?: Standing
+  /** Default: a blank log. */
+  readonly origin?: Origin
 }
 
 /** The bounds of one member. */
@@ -55,6 +59,10 @@ export function checkConfig(config: RaftConfig): RaftLimits {
     invariant(Number.isSafeInteger(member) && member > 0, `member id ${member} must be a positive integer`)
   }
   invariant(members.includes(id), `member ${id} is not among the members`)
+  invariant(
+    members.length > 1 || config.standing !== 'recovering',
+    'the only member of a cluster has nobody to recover from: restore a backup',
+  )
   invariant(Number.isSafeInteger(heartbeatTicks) && heartbeatTicks >= 1, 'heartbeatTicks must be at least 1')
   invariant(
     Number.isSafeInteger(electionTicks) && electionTicks >= 2 * heartbeatTicks,

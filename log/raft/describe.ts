@@ -20,8 +20,14 @@ export function describe(message: Message): string {
     }
     case 'append_response': {
       const read = message.readTag === 0 ? '' : ` read ${message.readTag}`
-      if (message.success) return `${head} holds ${message.index}${read}`
-      return `${head} refuses ${message.index} hint ${message.hintIndex}/${message.hintTerm}${read}`
+      const needed = message.neededTerm === 0 ? '' : `, needs term ${message.neededTerm}`
+      const extra = `${read}${message.recovery !== 0 ? ` (recovers${needed})` : ''}`
+      if (message.success) return `${head} holds ${message.index}${extra}`
+      return `${head} refuses ${message.index} hint ${message.hintIndex}/${message.hintTerm}${extra}`
     }
+    case 'probe_request':
+      return `${head} how do you stand?`
+    case 'probe_response':
+      return `${head} ${message.standing}${message.untouched ? ', untouched' : ''}`
   }
 }

@@ -1,4 +1,4 @@
-import type { Entry, HardState, MemberId, Message } from './types.ts'
+import type { Entry, HardState, MemberId, Message, Standing } from './types.ts'
 
 /**
  * What must be made durable: everything in it goes into ONE synced, atomic batch, and batches are written in the
@@ -15,6 +15,8 @@ export interface Write {
   readonly hardState: HardState | null
   /** Stored entries from this index on are removed first; 0 when nothing is replaced. */
   readonly truncateFrom: number
+  /** From this write on the member is a voter, whatever it was formatted as. */
+  readonly becomesVoter: boolean
   /** Contiguous; the first follows what is left in the log. */
   readonly entries: readonly Entry[]
 }
@@ -71,6 +73,7 @@ export interface PeerStatus {
   readonly nextIndex: number
   readonly state: 'probe' | 'replicate'
   readonly recentlyActive: boolean
+  readonly recovering: boolean
   readonly inflightMessages: number
 }
 
@@ -88,6 +91,9 @@ export interface RaftStatus {
   readonly appliedIndex: number
   /** The member that leadership is being handed to; 0 when none. */
   readonly transferee: MemberId
+  readonly standing: Standing
+  /** Why a member that is no voter has not become one; empty for a voter. */
+  readonly waitsFor: string
   /** Empty unless this member leads. */
   readonly peers: readonly PeerStatus[]
 }

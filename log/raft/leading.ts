@@ -8,6 +8,9 @@ import { Transfer } from './transfer.ts'
 import type { AppendRequest, AppendResponse, MemberId } from './types.ts'
 import { Uncommitted } from './uncommitted.ts'
 
+/** How old a term gets at least, in election timeouts, before its leader campaigns for a member that recovers. */
+const renewalTimeouts = 10
+
 /** What a member holds only while it leads one term: its view of the peers, and its bounds. */
 export class Leading {
   readonly term: number
@@ -20,6 +23,11 @@ export class Leading {
   readonly #log: RaftLog
   readonly #peers = new Map<MemberId, Progress>()
   #heartbeatElapsed = 0
+  /** Ticks since the term began. */
+  #renewalElapsed = 0
+  #isRenewalTried = false
+  /** A member that recovers has waited long enough: this leader has to campaign for a new term itself. */
+  mustCampaign = false
 
   constructor(term: number, config: RaftConfig, limits: RaftLimits, log: RaftLog) {
     this.term = term
@@ -41,6 +49,7 @@ export class Leading {
 
   tick(): void {
     this.transfer.tick()
+    this.#renewalElapsed += 1
     this.#heartbeatElapsed += 1
     if (this.#heartbeatElapsed < this.#config.heartbeatTicks) return
     this.#heartbeatElapsed = 0
@@ -56,8 +65,9 @@ export class Leading {
   takeQuorumActive(): boolean {
     let active = 1
     for (const progress of this.#peers.values()) {
-      if (progress.takeHeard()) active += 1
-      else if (progress.state === 'replicate') progress.becomeProbe()
+      if (!progress.takeHeard()) {
+        if (progress.state === 'replicate') progress.becomeProbe()
+      } else if (!progress.isRecovering) active += 1
     }
     return active >= quorumOf(this.#config.members.length)
   }
@@ -66,12 +76,31 @@ export class Leading {
     const progress = this.#peers.get(response.from)
     invariant(progress !== undefined, `member ${response.from} is not a peer`)
     progress.heard()
+    progress.recoveryIs(response.recovery, this.#log.lastIndex)
     if (response.success) {
       invariant(response.index <= this.#log.lastIndex, `member ${response.from} holds more than its leader`)
       progress.acknowledged(response.index)
     } else {
       progress.refused(response.index, this.#log.findConflictByTerm(response.hintIndex, response.hintTerm))
     }
+    if (response.recovery !== 0 && response.neededTerm > this.term) this.#renewTerm(progress)
+  }
+
+  /**
+   * A member that recovers needs a term later than any it can have voted in. Leadership is handed over for it, once it has
+   * nearly caught up. If that has not helped after a while, this leader campaigns: it loses sight of what is in flight, but its
+   * log is good enough for every voter.
+   */
+  #renewTerm(recovering: Progress): void {
+    const lag = this.#log.commitIndex - recovering.matchIndex
+    const isNear = !this.#isRenewalTried && lag <= this.#limits.maxApplyGap
+    const isOverdue = this.#renewalElapsed >= renewalTimeouts * this.#config.electionTicks
+    const target = this.bestPeer()
+    if (!this.hasCommitted || target === 0) return
+    if (isOverdue) this.mustCampaign = true
+    if (!isNear || this.transfer.target !== 0) return
+    this.#isRenewalTried = true
+    this.transfer.begin(target)
   }
 
   /**
@@ -80,7 +109,7 @@ export class Leading {
    */
   quorumIndex(): number {
     const held = [this.#log.stableIndex]
-    for (const progress of this.#peers.values()) held.push(progress.matchIndex)
+    for (const progress of this.#peers.values()) held.push(progress.isRecovering ? 0 : progress.matchIndex)
     held.sort((left, right) => right - left)
     const index = held[quorumOf(held.length) - 1] ?? 0
     return index >= this.firstIndex ? index : 0
@@ -91,7 +120,7 @@ export class Leading {
     let best: MemberId = 0
     let bestMatch = -1
     for (const [id, progress] of this.#peers) {
-      if (progress.recentlyActive && progress.matchIndex > bestMatch) {
+      if (progress.recentlyActive && !progress.isRecovering && progress.matchIndex > bestMatch) {
         best = id
         bestMatch = progress.matchIndex
       }
@@ -99,8 +128,8 @@ export class Leading {
     return best
   }
 
-  hasPeer(id: MemberId): boolean {
-    return this.#peers.has(id)
+  canLead(id: MemberId): boolean {
+    return this.#peers.get(id)?.isRecovering === false
   }
 
   /** All appends that may go out now: heartbeats first, since nothing bulky may hold them up. */
@@ -120,12 +149,17 @@ export class Leading {
     while (!progress.paused && (progress.state === 'probe' || progress.nextIndex <= this.#log.lastIndex)) {
       messages.push(this.#append(id, progress, readTag))
     }
-    if (this.transfer.isReady(id, progress.matchIndex === this.#log.lastIndex)) {
+    if (this.transfer.isReady(id, this.#isLevelWith(progress))) {
       messages.push(this.#emptyAppend(id, progress, progress.matchIndex, readTag, true))
       this.transfer.sent()
     } else if (progress.sentCommit < Math.min(this.#log.commitIndex, progress.matchIndex)) {
       messages.push(this.#emptyAppend(id, progress, progress.matchIndex, readTag, false))
     }
+  }
+
+  /** The peer has everything, and so has a quorum: nothing that was proposed is left with an unknown outcome. */
+  #isLevelWith({ matchIndex }: Progress): boolean {
+    return matchIndex === this.#log.lastIndex && matchIndex === this.#log.commitIndex
   }
 
   #append(to: MemberId, progress: Progress, readTag: number): AppendRequest {
@@ -181,6 +215,7 @@ export class Leading {
       nextIndex: progress.nextIndex,
       state: progress.state,
       recentlyActive: progress.recentlyActive,
+      recovering: progress.isRecovering,
       inflightMessages: progress.inflightMessages,
     }))
   }

@@ -16,6 +16,7 @@ export class Progress {
   matchIndex = 0
   nextIndex: number
   /** Heard from in the present CheckQuorum period, and in the one before. */
+  #recovery = 0
   #heard = false
   #heardBefore = false
   heartbeatDue = false
@@ -64,6 +65,11 @@ export class Progress {
 
   get recentlyActive(): boolean {
     return this.#heard || this.#heardBefore
+  }
+
+  /** It has lost its disk: what it holds is no part of any quorum. */
+  get isRecovering(): boolean {
+    return this.#recovery !== 0
   }
 
   heard(): void {
@@ -127,6 +133,20 @@ export class Progress {
     if (refusedIndex !== this.nextIndex - 1) return
     this.nextIndex = Math.max(Math.min(refusedIndex, probeNext + 1), this.matchIndex + 1)
     this.#clear()
+  }
+
+  /**
+   * The peer lost its disk, or got its vote back. With its disk it lost what was acknowledged: `lastIndex` is where the
+   * leader begins to look for what it holds now.
+   */
+  recoveryIs(recovery: number, lastIndex: number): void {
+    if (recovery !== 0 && recovery !== this.#recovery) {
+      this.matchIndex = 0
+      this.sentCommit = 0
+      this.becomeProbe()
+      this.nextIndex = lastIndex + 1
+    }
+    this.#recovery = recovery
   }
 
   becomeProbe(): void {

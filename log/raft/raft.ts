@@ -9,6 +9,7 @@ import { appendResponse, staleAppendResponse, voteResponse } from './messages.ts
 import { Outbox } from './outbox.ts'
 import { RaftLog } from './raft_log.ts'
 import { ReadRounds } from './read_index.ts'
+import { StandingState } from './standing.ts'
 import { TermState } from './term_state.ts'
 import type {
   AppendRequest,
@@ -18,9 +19,13 @@ import type {
   LogView,
   MemberId,
   Message,
+  ProbeRequest,
   VoteRequest,
   VoteResponse,
 } from './types.ts'
+
+/** Messages whose term counts. */
+type ClaimingMessage = AppendRequest | AppendResponse | VoteRequest | VoteResponse
 
 /**
  * The pure core of one member. The driver feeds it (tick, step, propose, …), then calls `take` until it returns
@@ -34,6 +39,7 @@ export class Raft {
   readonly #timer: ElectionTimer
   readonly #reads: ReadRounds
   readonly #state: TermState
+  readonly #standing: StandingState
   readonly #outbox: Outbox
   #role: Role = 'follower'
   #leader: MemberId = 0
@@ -49,6 +55,7 @@ export class Raft {
     this.#timer = new ElectionTimer(config.electionTicks, config.random)
     this.#reads = new ReadRounds(config.id, quorumOf(config.members.length), this.#limits.maxReadRounds)
     this.#state = new TermState(hardState)
+    this.#standing = new StandingState(config)
     this.#outbox = new Outbox(this.#log.commitIndex)
     invariant(hardState.term >= this.#log.lastTerm, 'the hard state is older than the log: a term was lost')
   }
@@ -60,6 +67,8 @@ export class Raft {
       return
     }
     this.#timer.tick()
+    this.#outbox.sendNow(...this.#standing.tick(this.#state.term))
+    if (!this.#standing.mayCampaign) return
     // A disk too slow for one campaign would only pile up terms with the next.
     if (this.#role === 'candidate' && !this.#state.isDurable) return
     const isAlone = this.#config.members.length === 1 && this.#role === 'follower'
@@ -70,6 +79,14 @@ export class Raft {
   step(message: Message): void {
     const { from, to, term } = message
     if (to !== this.#config.id || from === to || !this.#config.members.includes(from)) return
+    if (message.type === 'probe_request') {
+      this.#answerProbe(message)
+      return
+    }
+    if (message.type === 'probe_response') {
+      this.#standing.answered(message)
+      return
+    }
     if (term > this.#state.term) this.#stepNewer(message)
     else if (term < this.#state.term) this.#stepStale(message)
     else this.#dispatch(message)
@@ -107,7 +124,7 @@ export class Raft {
     const leading = this.#leading
     if (leading === null) return false
     const target = to ?? leading.bestPeer()
-    if (!leading.hasPeer(target)) return false
+    if (!leading.canLead(target)) return false
     leading.transfer.begin(target)
     return true
   }
@@ -116,6 +133,7 @@ export class Raft {
   persisted(write: Write): void {
     this.#log.persisted(write)
     if (write.hardState !== null) this.#state.persisted(write.hardState)
+    if (write.becomesVoter) this.#standing.persisted()
     if (this.#role === 'candidate' && this.#state.isDurable) this.#countVote(this.#config.id, true)
     this.#commitByQuorum()
   }
@@ -128,7 +146,9 @@ export class Raft {
   /** What is to be done now, or null when there is nothing. */
   take(): Effects | null {
     this.#flush()
-    const write = this.#log.takeWrite(this.#state.term, this.#state.takeChange())
+    this.#recover()
+    const becomesVoter = this.#standing.takeChange()
+    const write = this.#log.takeWrite(this.#state.term, this.#state.takeChange(), becomesVoter)
     const commit = this.#log.commitIndex
     const deliverable = Math.min(commit, this.#log.stableIndex)
     const firstIndex = this.#leading?.firstIndex ?? 0
@@ -152,6 +172,8 @@ export class Raft {
       commitIndex: this.#log.commitIndex,
       appliedIndex: this.#log.appliedIndex,
       transferee: this.#leading?.transfer.target ?? 0,
+      standing: this.#standing.standing,
+      waitsFor: this.#standing.waitsFor,
       peers: this.#leading?.peerStatus() ?? [],
     }
   }
@@ -164,7 +186,7 @@ export class Raft {
     if (!leading.takeQuorumActive()) this.#becomeFollower(this.#state.term, 0)
   }
 
-  #dispatch(message: Message): void {
+  #dispatch(message: ClaimingMessage): void {
     switch (message.type) {
       case 'vote_request':
         this.#handleVoteRequest(message)
@@ -181,7 +203,7 @@ export class Raft {
     }
   }
 
-  #stepNewer(message: Message): void {
+  #stepNewer(message: ClaimingMessage): void {
     if (message.type === 'vote_request') {
       if (!message.transfer && this.#hearsLeader()) return
       if (message.preVote) {
@@ -189,6 +211,8 @@ export class Raft {
         return
       }
     }
+    const isRealVote = message.type === 'vote_request' && !message.preVote
+    if (isRealVote) this.#standing.historyExists()
     // A granted PreVote carries the term it was asked for, which nobody has reached yet.
     const isPreVoteGrant = message.type === 'vote_response' && message.preVote && message.granted
     if (!isPreVoteGrant)
@@ -197,10 +221,10 @@ export class Raft {
   }
 
   /** A sender with an old term learns the present one, so that neither a leader nor a candidate stays stuck behind. */
-  #stepStale(message: Message): void {
+  #stepStale(message: ClaimingMessage): void {
     const { id } = this.#config
     if (message.type === 'append_request') {
-      this.#outbox.sendNow(staleAppendResponse(message, id, this.#state.term))
+      this.#outbox.sendNow(staleAppendResponse(message, id, this.#state.term, this.#standing.voice))
     } else if (message.type === 'vote_request') {
       this.#outbox.sendNow(voteResponse(message, id, this.#state.term, false))
     }
@@ -216,7 +240,8 @@ export class Raft {
     const { term, vote } = this.#state
     const canVote =
       vote === request.from || (vote === 0 && this.#leader === 0) || (request.preVote && request.term > term)
-    const granted = canVote && this.#log.isUpToDate(request.lastIndex, request.lastTerm)
+    const granted =
+      this.#standing.isVoter && canVote && this.#log.isUpToDate(request.lastIndex, request.lastTerm)
     const response = voteResponse(request, this.#config.id, term, granted)
     if (request.preVote) {
       if (granted && this.#shouldYieldTo(request)) this.#becomeFollower(term, 0)
@@ -323,9 +348,10 @@ export class Raft {
     invariant(this.#leader === 0 || this.#leader === request.from, `term ${request.term} has two leaders`)
     this.#becomeFollower(request.term, request.from)
     this.#timer.reset()
+    this.#standing.historyExists()
     const outcome = acceptAppend(this.#log, request)
-    this.#answerAppend(request, appendResponse(request, this.#config.id, outcome))
-    if (outcome.success && request.timeoutNow) this.#campaign(true)
+    this.#answerAppend(request, appendResponse(request, this.#config.id, outcome, this.#standing.voice))
+    if (outcome.success && request.timeoutNow && this.#standing.isVoter) this.#campaign(true)
   }
 
   #answerAppend(request: AppendRequest, response: AppendResponse): void {
@@ -345,8 +371,38 @@ export class Raft {
     const leading = this.#leading
     if (leading === null) return
     leading.answered(response)
-    this.#outbox.finishReads(this.#reads.confirm(response.from, response.readTag))
+    if (leading.mustCampaign) {
+      this.#becomeFollower(leading.term, 0)
+      this.#campaign(true)
+      return
+    }
+    // Who has forgotten its term cannot say that there is no later one.
+    if (response.recovery === 0)
+      this.#outbox.finishReads(this.#reads.confirm(response.from, response.readTag))
     this.#commitByQuorum()
+  }
+
+  #answerProbe({ from, nonce }: ProbeRequest): void {
+    const { term, vote } = this.#state
+    this.#outbox.sendNow({
+      type: 'probe_response',
+      from: this.#config.id,
+      to: from,
+      term,
+      nonce,
+      standing: this.#standing.standing,
+      untouched: this.#standing.isUntouched(term, vote, this.#log.lastIndex),
+      originChecksum: this.#standing.originChecksum,
+    })
+  }
+
+  /** A recovering member becomes a voter: see StandingState. Its vote goes to the leader it has followed. */
+  #recover(): void {
+    if (this.#standing.isVoter || this.#leader === 0) return
+    const index = Math.min(this.#log.commitIndex, this.#log.stableIndex)
+    const { term } = this.#state
+    if (this.#log.termAt(index) !== term || !this.#standing.confirmed(term)) return
+    this.#state.voteFor(this.#leader)
   }
 
   #commitByQuorum(): void {

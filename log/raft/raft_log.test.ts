@@ -27,7 +27,7 @@ function stored(...terms: readonly number[]): {
 }
 
 function take(log: RaftLog, term: number): Write {
-  const write = log.takeWrite(term, null)
+  const write = log.takeWrite(term, null, false)
   if (write === null) throw new RangeError('nothing to write')
   return write
 }
@@ -79,7 +79,15 @@ describe('completions of storage', () => {
 
   test('one that nobody waits for is refused', () => {
     const { log } = stored()
-    const write = { sequence: 1, term: 1, lastIndex: 0, hardState: null, truncateFrom: 0, entries: [] }
+    const write = {
+      sequence: 1,
+      term: 1,
+      lastIndex: 0,
+      hardState: null,
+      truncateFrom: 0,
+      becomesVoter: false,
+      entries: [],
+    }
     expect(() => log.persisted(write)).toThrow('was not under way')
   })
 })

@@ -165,8 +165,8 @@ export class RaftLog {
   }
 
   /** The next write, or null when nothing has to be stored. */
-  takeWrite(term: number, hardState: HardState | null): Write | null {
-    if (hardState === null && this.#handedIndex === this.lastIndex) {
+  takeWrite(term: number, hardState: HardState | null, becomesVoter: boolean): Write | null {
+    if (hardState === null && !becomesVoter && this.#handedIndex === this.lastIndex) {
       invariant(this.#truncateFrom === 0, 'entries are only cut off to be replaced')
       return null
     }
@@ -177,6 +177,7 @@ export class RaftLog {
       lastIndex: this.lastIndex,
       hardState,
       truncateFrom: this.#truncateFrom,
+      becomesVoter,
       entries: this.#unstable.slice(this.#handedIndex - this.#stableIndex),
     }
     this.#handedIndex = this.lastIndex

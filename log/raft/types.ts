@@ -18,6 +18,21 @@ export interface HardState {
   readonly vote: MemberId
 }
 
+/**
+ * What a member may do. A `voter` votes, campaigns and counts. A `founding` member was formatted, and asks whether all
+ * others were, too. A `recovering` one has lost its disk: it takes entries, and neither votes nor counts until it can
+ * contradict nothing that it has forgotten.
+ */
+export type Standing = 'voter' | 'founding' | 'recovering'
+
+/** The end of the log with which a directory was formatted: all zero, or the end of a restored backup. */
+export interface Origin {
+  readonly index: number
+  readonly term: number
+  /** Equal logs have equal checksums. */
+  readonly checksum: number
+}
+
 interface Envelope {
   readonly from: MemberId
   readonly to: MemberId
@@ -60,9 +75,39 @@ export interface AppendResponse extends Envelope {
   readonly hintIndex: number
   readonly hintTerm: number
   readonly readTag: number
+  /**
+   * 0 from a voter. Otherwise the sender counts for no quorum; the number is drawn anew at each of its starts, since a
+   * disk that was lost again holds less than was acknowledged before.
+   */
+  readonly recovery: number
+  /** The first term whose leader can make a recovering member a voter; 0 while that is not known, and for voters. */
+  readonly neededTerm: number
 }
 
-export type Message = VoteRequest | VoteResponse | AppendRequest | AppendResponse
+/** Asks a peer how it stands. Its term and that of the answer change nobody's: they are facts, not claims. */
+export interface ProbeRequest extends Envelope {
+  readonly type: 'probe_request'
+  /** Drawn anew at each start, so that no answer to an earlier life is taken for one to this. */
+  readonly nonce: number
+}
+
+export interface ProbeResponse extends Envelope {
+  readonly type: 'probe_response'
+  readonly nonce: number
+  readonly standing: Standing
+  /** Term and log are those it was formatted with: it has never voted, nor acknowledged anything. */
+  readonly untouched: boolean
+  /** The checksum of its origin. */
+  readonly originChecksum: number
+}
+
+export type Message =
+  | VoteRequest
+  | VoteResponse
+  | AppendRequest
+  | AppendResponse
+  | ProbeRequest
+  | ProbeResponse
 
 /** What the pure core reads of the durable log: synchronous, and covering stored entries alone. */
 export interface LogView {

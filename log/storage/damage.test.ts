@@ -2,10 +2,10 @@ import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { StorageError } from './errors.ts'
+import { formatDirectory } from './format.ts'
 import { LogStore } from './store.ts'
 import {
   append,
-  blockEntries,
   contents,
   entry,
   identity,
@@ -36,10 +36,33 @@ test('a log without its identity or its mark is refused', async () => {
   await storage.prepare(false)
   const copy = join(storage.base, 'copy')
   await cp(storage.directory, copy, { recursive: true })
-  await rm(join(storage.directory, 'identity.json'))
-  await storage.refused('IDENTITY_DAMAGED')
+  for (const name of ['identity.json', 'identity.copy.json']) await rm(join(storage.directory, name))
+  await expect(LogStore.open(storage.directory, identity, () => undefined)).rejects.toThrow(
+    'IDENTITY_DAMAGED',
+  )
+  await expect(formatDirectory(storage.directory, identity, { standing: 'recovering' })).rejects.toThrow(
+    'IDENTITY_DAMAGED',
+  )
   await rm(join(copy, 'high-water-mark'))
   await storage.refused('MARK_DAMAGED', copy)
+})
+
+test('a blank directory is refused: its disk may not be mounted', async () => {
+  await expect(LogStore.open(storage.directory, identity, () => undefined)).rejects.toThrow('NOT_FORMATTED')
+})
+
+test('one damaged identity file is written anew from its copy, which is said', async () => {
+  const entries = await storage.prepare(false)
+  for (const name of ['identity.json', 'identity.copy.json']) {
+    const path = join(storage.directory, name)
+    const intact = await readFile(path, 'utf8')
+    await writeFile(path, intact.replace('"blockEntries": 8', '"blockEntries": 9'))
+    const store = await storage.open()
+    expect(contents(store)).toEqual(texts(entries))
+    expect(store.repairs).toEqual([expect.stringContaining(`${name} was damaged`)])
+    await store.close()
+    expect(await readFile(path, 'utf8')).toBe(intact)
+  }
 })
 
 test('a torn write of the mark falls back to the other slot', async () => {
@@ -114,7 +137,7 @@ test('what LevelDB drops silently from its own log is noticed', async () => {
   const content = await readFile(path)
   content[content.length - 3000] = (content[content.length - 3000] ?? 0) ^ 0xff
   await writeFile(path, content)
-  const outcome = await LogStore.open(storage.directory, identity, () => undefined, blockEntries).catch(
+  const outcome = await LogStore.open(storage.directory, identity, () => undefined).catch(
     (error: unknown) => error,
   )
   expect(outcome).toBeInstanceOf(StorageError)

@@ -1,6 +1,8 @@
 import { LogError } from '../log.ts'
 
 export type StorageReason =
+  /** The directory is blank, and nobody said what it is to become. */
+  | 'NOT_FORMATTED'
   /** Another process has the directory open. */
   | 'LOCKED'
   /** The directory belongs to another cluster or member. */
@@ -32,6 +34,11 @@ export class StorageError extends LogError {
 
 /** What an operator can do about a member that lost acknowledged data; part of the messages that say so. */
 export const restoreAdvice =
-  'The member does not start, because it could contradict what it has promised. ' +
-  'Restore the directory from a backup (ultracloud backup restore), or from a copy of the disk; ' +
-  'do not delete it and start blank while other members rely on it.'
+  'The member does not start, because it could contradict what it has promised. In a cluster of several members let it ' +
+  'recover from the others (ultracloud member recover); a single one is restored from a backup (ultracloud backup ' +
+  'restore) or from a copy of the disk. Do not delete the directory and format it anew.'
+
+/** What an operator can do about a blank directory. */
+export const formatAdvice =
+  'Is its disk mounted? A member of a new cluster is formatted once, before its first start (ultracloud member format); ' +
+  'one that was in use and has lost its disk has forgotten its votes, and recovers from the others (ultracloud member recover).'

@@ -1,57 +1,72 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { z } from 'zod'
-import type { MemberId } from '../raft/types.ts'
-import { StorageError } from './errors.ts'
+import type { MemberId, Origin, Standing } from '../raft/types.ts'
+import { restoreAdvice, StorageError } from './errors.ts'
 import { writeFileDurably } from './files.ts'
 
-/** Whose data a directory holds. Written last when a directory is formatted. */
+/** Whose data a directory holds. */
 export interface Identity {
   readonly clusterId: string
   readonly memberId: MemberId
 }
 
+/** What a directory was formatted as; never changed afterwards. Written last when a directory is formatted. */
 export interface StoredIdentity extends Identity {
   readonly blockEntries: number
+  /** Until the member has become a voter, which is in the database of the tail. */
+  readonly standing: Exclude<Standing, 'voter'>
+  readonly origin: Origin
 }
 
+const unsigned = z.int().min(0)
+
 const identitySchema = z.strictObject({
-  format: z.literal(1),
+  format: z.literal(2),
   clusterId: z.string().min(1).max(256),
   memberId: z.int().min(1),
   blockEntries: z.int().min(1).max(65_536),
+  standing: z.enum(['founding', 'recovering']),
+  origin: z.strictObject({ index: unsigned, term: unsigned, checksum: unsigned }),
+  /** CRC-32 of the file without this line, so that no flipped digit passes. */
+  checksum: unsigned,
 })
 
-function identityPath(directory: string): string {
-  return join(directory, 'identity.json')
-}
+/** Two files, so that one may be damaged: without an identity nothing else of a directory can be used. */
+export const identityNames = ['identity.json', 'identity.copy.json'] as const
 
-/** Undefined when the directory was never formatted. Throws IDENTITY_DAMAGED when the file cannot be read. */
-export async function readIdentity(directory: string): Promise<StoredIdentity | undefined> {
-  let text: string
-  try {
-    text = await readFile(identityPath(directory), 'utf8')
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
+/**
+ * The identity of a directory, and what was repaired to have it: a damaged file is written anew from the other one.
+ * Undefined when the directory was never formatted. Throws IDENTITY_DAMAGED when neither file can be used.
+ */
+export async function readIdentity(
+  directory: string,
+): Promise<{ readonly identity: StoredIdentity; readonly repairs: readonly string[] } | undefined> {
+  const files = await Promise.all(identityNames.map((name) => readOne(join(directory, name))))
+  if (files.every((file) => file === 'missing')) return undefined
+  const identity = files.find((file) => typeof file === 'object')
+  if (identity === undefined) {
+    throw new StorageError(
+      'IDENTITY_DAMAGED',
+      `neither ${join(directory, identityNames[0])} nor its copy is a valid identity file. ${restoreAdvice}`,
+    )
   }
-  let content: unknown
-  try {
-    content = JSON.parse(text)
-  } catch {
-    content = undefined
+  const text = textOf(identity)
+  const repairs: string[] = []
+  for (const [position, name] of identityNames.entries()) {
+    const file = files[position]
+    if (typeof file === 'object' && textOf(file) === text) continue
+    const path = join(directory, name)
+    await writeFileDurably(path, text)
+    repairs.push(`${path} was damaged, and is written anew from its copy`)
   }
-  const parsed = identitySchema.safeParse(content)
-  if (!parsed.success) {
-    throw new StorageError('IDENTITY_DAMAGED', `${identityPath(directory)} is not a valid identity file`)
-  }
-  const { clusterId, memberId, blockEntries } = parsed.data
-  return { clusterId, memberId, blockEntries }
+  return { identity, repairs }
 }
 
 export async function writeIdentity(directory: string, identity: StoredIdentity): Promise<void> {
-  const content = { format: 1, ...identity }
-  await writeFileDurably(identityPath(directory), `${JSON.stringify(content, null, 2)}\n`)
+  for (const name of identityNames.toReversed())
+    await writeFileDurably(join(directory, name), textOf(identity))
 }
 
 /** Throws IDENTITY_MISMATCH when the directory belongs to someone else. */
@@ -62,4 +77,28 @@ export function checkIdentity(directory: string, stored: Identity, wanted: Ident
     `${directory} belongs to member ${stored.memberId} of cluster ${stored.clusterId}, ` +
       `not to member ${wanted.memberId} of cluster ${wanted.clusterId}`,
   )
+}
+
+function textOf({ clusterId, memberId, blockEntries, standing, origin }: StoredIdentity): string {
+  const content = { format: 2, clusterId, memberId, blockEntries, standing, origin }
+  const checksum = crc32(JSON.stringify(content))
+  return `${JSON.stringify({ ...content, checksum }, null, 2)}\n`
+}
+
+async function readOne(path: string): Promise<StoredIdentity | 'missing' | 'damaged'> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 'missing'
+    throw error
+  }
+  let content: unknown
+  try {
+    content = JSON.parse(text)
+  } catch {
+    return 'damaged'
+  }
+  const parsed = identitySchema.safeParse(content)
+  return parsed.success && textOf(parsed.data) === text ? parsed.data : 'damaged'
 }

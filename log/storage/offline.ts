@@ -1,7 +1,10 @@
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { Entry, HardState } from '../raft/types.ts'
 import { StorageError } from './errors.ts'
-import { type Identity, readIdentity } from './identity.ts'
+import { syncDirectory, temporarySuffix } from './files.ts'
+import { formatDirectory } from './format.ts'
+import { type Identity, readIdentity, writeIdentity } from './identity.ts'
 import { LogStore } from './store.ts'
 
 const batchBytes = 1024 * 1024
@@ -23,7 +26,7 @@ export interface StoredLog {
 export async function* readLog(directory: string): AsyncGenerator<readonly Entry[], StoredLog> {
   const stored = await readIdentity(directory)
   if (stored === undefined) throw new StorageError('IDENTITY_DAMAGED', `${directory} holds no log`)
-  const identity = { clusterId: stored.clusterId, memberId: stored.memberId }
+  const identity = { clusterId: stored.identity.clusterId, memberId: stored.identity.memberId }
   const store = await LogStore.open(directory, identity, () => undefined)
   try {
     const { hardState, sealedIndex, blockEntries } = store
@@ -41,7 +44,8 @@ export async function* readLog(directory: string): AsyncGenerator<readonly Entry
 
 /**
  * Makes a data directory that holds exactly these entries, which must be contiguous from 1; the full blocks are sealed.
- * All of them count as committed. Throws StorageError, also when the directory is not blank.
+ * All of them count as committed. The directory appears whole or not at all. Its member founds a cluster together with others that
+ * hold the same entries. Throws StorageError, also when the directory is not blank.
  */
 export async function writeLog(
   directory: string,
@@ -55,24 +59,41 @@ export async function writeLog(
   }
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => undefined)
-  const store = await LogStore.open(directory, identity, failure.reject, blockEntries)
+  const making = `${directory}${temporarySuffix}`
+  await rm(making, { recursive: true, force: true })
+  await formatDirectory(making, identity, {
+    standing: 'founding',
+    ...(blockEntries === undefined ? {} : { blockEntries }),
+  })
+  const store = await LogStore.open(making, identity, failure.reject)
+  let stored: StoredLog | undefined
   try {
     for await (const batch of batches(entries)) {
       await Promise.race([failure.promise, appendBatch(store, batch)])
     }
     store.committed(store.lastIndex())
     await Promise.race([failure.promise, store.settled()])
-    const { hardState, sealedIndex } = store
-    return {
+    stored = {
       identity,
-      hardState,
+      hardState: store.hardState,
       lastIndex: store.lastIndex(),
-      sealedIndex,
+      sealedIndex: store.sealedIndex,
       blockEntries: store.blockEntries,
     }
   } finally {
     await store.close()
+    if (stored === undefined) await rm(making, { recursive: true, force: true })
   }
+  const origin = { index: stored.lastIndex, term: stored.hardState.term, checksum: store.lastCrc }
+  await writeIdentity(making, {
+    ...identity,
+    blockEntries: stored.blockEntries,
+    standing: 'founding',
+    origin,
+  })
+  await rename(making, directory)
+  await syncDirectory(dirname(directory))
+  return stored
 }
 
 async function* batches(entries: Iterable<Entry> | AsyncIterable<Entry>): AsyncGenerator<Entry[]> {

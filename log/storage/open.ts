@@ -1,12 +1,12 @@
-import { mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { HardState } from '../raft/types.ts'
-import { blockEntriesDefault } from './chain.ts'
+import type { HardState, Standing } from '../raft/types.ts'
 import { decodeEntry, type StoredEntry } from './entry.ts'
-import { restoreAdvice, StorageError } from './errors.ts'
+import { formatAdvice, restoreAdvice, StorageError } from './errors.ts'
 import { removeTemporaryFiles } from './files.ts'
-import { checkIdentity, type Identity, readIdentity, type StoredIdentity, writeIdentity } from './identity.ts'
-import { formatMarkFile, type Mark, MarkFile } from './mark.ts'
+import { refuseLog } from './format.ts'
+import { checkIdentity, type Identity, readIdentity, type StoredIdentity } from './identity.ts'
+import { type Mark, MarkFile } from './mark.ts'
+import { markPath, tailDirectory } from './paths.ts'
 import { Segments } from './segments.ts'
 import { Tail, TailBatch } from './tail.ts'
 
@@ -15,6 +15,9 @@ const recentMax = 4096
 /** What a verified directory consists of. */
 export interface OpenParts {
   readonly identity: StoredIdentity
+  readonly standing: Standing
+  /** What was damaged and is sound again. */
+  readonly repairs: readonly string[]
   readonly tail: Tail
   readonly segments: Segments
   readonly mark: MarkFile
@@ -25,33 +28,25 @@ export interface OpenParts {
   readonly recent: readonly StoredEntry[]
 }
 
-function tailDirectory(directory: string): string {
-  return join(directory, 'log')
-}
-
-function markPath(directory: string): string {
-  return join(directory, 'high-water-mark')
-}
-
-/** Opens and verifies a directory, or formats a blank one. Throws StorageError. */
-export async function openParts(
-  directory: string,
-  wanted: Identity,
-  blockEntries: number = blockEntriesDefault,
-): Promise<OpenParts> {
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  await removeTemporaryFiles(directory)
+/** Opens and verifies a directory that was formatted. Throws StorageError. */
+export async function openParts(directory: string, wanted: Identity): Promise<OpenParts> {
   const known = await readIdentity(directory)
-  if (known !== undefined) checkIdentity(directory, known, wanted)
+  if (known === undefined) {
+    await refuseLog(directory)
+    throw new StorageError('NOT_FORMATTED', `${directory} is blank. ${formatAdvice}`)
+  }
+  const { identity, repairs } = known
+  checkIdentity(directory, identity, wanted)
+  await removeTemporaryFiles(directory)
   const tail = await Tail.open(tailDirectory(directory))
   try {
-    const identity = known ?? (await format(directory, tail, { ...wanted, blockEntries }))
     const segments = await Segments.open(join(directory, 'segments'), identity.blockEntries)
     const mark = await MarkFile.open(markPath(directory))
     try {
       const verified = await verify(directory, tail, segments, mark.mark)
       await advance(mark, verified)
-      return { identity, tail, segments, mark, ...verified }
+      const standing = standingOf(identity, tail, verified)
+      return { identity, standing, repairs, tail, segments, mark, ...verified }
     } catch (error) {
       await mark.close()
       throw error
@@ -60,38 +55,6 @@ export async function openParts(
     await tail.close()
     throw error
   }
-}
-
-/** The identity is written last: a crash before leaves a directory that is formatted again. */
-async function format(directory: string, tail: Tail, identity: StoredIdentity): Promise<StoredIdentity> {
-  const segments = await Segments.open(join(directory, 'segments'), identity.blockEntries)
-  const holdsEntries = segments.count > 0 || tail.hardState() !== undefined || !(await isEmpty(tail))
-  const marked = await stat(markPath(directory)).then(
-    () => true,
-    () => false,
-  )
-  if (holdsEntries || (marked && (await markedIndex(directory)) > 0)) {
-    throw new StorageError(
-      'IDENTITY_DAMAGED',
-      `${directory} holds a log but no identity.json. ${restoreAdvice}`,
-    )
-  }
-  await formatMarkFile(markPath(directory))
-  await writeIdentity(directory, identity)
-  return identity
-}
-
-async function isEmpty(tail: Tail): Promise<boolean> {
-  for await (const slice of tail.records(0, Number.MAX_SAFE_INTEGER)) {
-    if (slice.length > 0) return false
-  }
-  return true
-}
-
-async function markedIndex(directory: string): Promise<number> {
-  const mark = await MarkFile.open(markPath(directory))
-  await mark.close()
-  return mark.mark.index
 }
 
 type Verified = Pick<OpenParts, 'hardState' | 'lastIndex' | 'lastCrc' | 'recent'>
@@ -219,4 +182,16 @@ function verifyHardState(directory: string, tail: Tail, mark: Mark, lastTerm: nu
     )
   }
   return hardState
+}
+
+/**
+ * A member that was formatted for a new cluster and has moved since was a voter, or took entries of others; where the
+ * database does not say which, it recovers.
+ */
+function standingOf(identity: StoredIdentity, tail: Tail, verified: Verified): Standing {
+  if (tail.isVoter()) return 'voter'
+  const { origin, standing } = identity
+  const { term, vote } = verified.hardState
+  const hasMoved = verified.lastIndex !== origin.index || term !== origin.term || vote !== 0
+  return hasMoved ? 'recovering' : standing
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Entry, HardState, LogView } from '../raft/types.ts'
+import type { Entry, HardState, LogView, Origin, Standing } from '../raft/types.ts'
 import { encodeEntry, recordLength, type StoredEntry } from './entry.ts'
 import { StorageError } from './errors.ts'
 import { directoryBytes } from './files.ts'
@@ -28,6 +28,11 @@ interface Pending {
 /** The durable log of one member: what is written, in which order, and what of it may be shown. */
 export class LogStore implements LogView {
   readonly identity: Identity
+  /** As it was when the directory was opened. */
+  readonly standing: Standing
+  readonly origin: Origin
+  /** What was found damaged in the directory and made anew. */
+  readonly repairs: readonly string[]
   readonly blockEntries: number
   readonly segments: Segments
   readonly #tailDirectory: string
@@ -52,6 +57,9 @@ export class LogStore implements LogView {
   private constructor(directory: string, parts: OpenParts, failed: (error: StorageError) => void) {
     this.#tailDirectory = join(directory, 'log')
     this.identity = parts.identity
+    this.standing = parts.standing
+    this.origin = parts.identity.origin
+    this.repairs = parts.repairs
     this.blockEntries = parts.identity.blockEntries
     this.segments = parts.segments
     this.#tail = parts.tail
@@ -72,7 +80,7 @@ export class LogStore implements LogView {
   }
 
   /**
-   * Opens a directory, or formats a blank one. Verifies identity, tail, high-water mark and the link to the last
+   * Opens a directory that was formatted. Verifies identity, tail, high-water mark and the link to the last
    * segment; the time does not grow with history. `failed` is called at most once, when a write fails: nothing is
    * taken afterwards. Throws StorageError.
    */
@@ -80,9 +88,8 @@ export class LogStore implements LogView {
     directory: string,
     identity: Identity,
     failed: (error: StorageError) => void,
-    blockEntries?: number,
   ): Promise<LogStore> {
-    const store = new LogStore(directory, await openParts(directory, identity, blockEntries), failed)
+    const store = new LogStore(directory, await openParts(directory, identity), failed)
     await store.#measure()
     return store
   }
@@ -90,6 +97,11 @@ export class LogStore implements LogView {
   /** As queued; durable when the last change that holds one is done. */
   get hardState(): HardState {
     return this.#hardState
+  }
+
+  /** The CRC of the last entry's record, as queued; 0 for an empty log. */
+  get lastCrc(): number {
+    return this.#plannedCrc
   }
 
   /** Sealed entries are committed: 1 to this index. */
@@ -134,7 +146,7 @@ export class LogStore implements LogView {
   append(change: Change, done: () => void): void {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#closed) throw new StorageError('MISUSE', 'the log is closed')
-    const { hardState, truncateFrom, entries } = change
+    const { hardState, becomesVoter = false, truncateFrom, entries } = change
     if (truncateFrom > 0) this.#planTruncation(truncateFrom)
     const truncatedCrc = this.#plannedCrc
     const records = entries.map((entry) => this.#plan(entry))
@@ -144,6 +156,7 @@ export class LogStore implements LogView {
     this.#pending.push(pending)
     this.#writes.push({
       hardState,
+      becomesVoter,
       truncateFrom,
       truncatedCrc,
       records,

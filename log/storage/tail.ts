@@ -5,10 +5,12 @@ import type { HardState } from '../raft/types.ts'
 import { decodeEntry, readUint53, type StoredEntry, writeUint53 } from './entry.ts'
 import { restoreAdvice, StorageError } from './errors.ts'
 
-/** Keys: `e` and the index in 8 bytes for an entry's record, `h` for the hard state. */
+/** Keys: `e` and the index in 8 bytes for an entry's record, `h` for the hard state, `v` once the member is a voter. */
 const entryPrefix = 0x65
 const hardStateKey = Buffer.from('h', 'latin1')
 const hardStateBytes = 16
+const voterKey = Buffer.from('v', 'latin1')
+const voterValue = Buffer.from('voter', 'latin1')
 
 const readSlice = 512
 const deleteSlice = 512
@@ -44,6 +46,10 @@ export class TailBatch {
   deleteRecords(from: number, to: number): void {
     for (let index = from; index <= to; index += 1)
       this.operations.push({ type: 'del', key: entryKey(index) })
+  }
+
+  putVoter(): void {
+    this.operations.push({ type: 'put', key: voterKey, value: voterValue })
   }
 
   putHardState(hardState: HardState): void {
@@ -107,6 +113,21 @@ export class Tail {
     return { term: readUint53(value, 4), vote: value.readUInt32BE(12) }
   }
 
+  /** Nothing was ever written. */
+  async isBlank(): Promise<boolean> {
+    const keys = await this.#database.keys({ limit: 1 }).all()
+    return keys.length === 0
+  }
+
+  /** True only when it says so undamaged: a member that takes itself for less asks again, and harms nobody. */
+  isVoter(): boolean {
+    try {
+      return this.#database.getSync(voterKey)?.equals(voterValue) === true
+    } catch (error) {
+      throw this.#damage(error)
+    }
+  }
+
   /** Throws RangeError when the record is missing or damaged. */
   read(index: number): StoredEntry {
     const record = this.#database.getSync(entryKey(index))
@@ -126,13 +147,21 @@ export class Tail {
     })
     try {
       for (;;) {
-        const slice = await iterator.nextv(readSlice)
+        const slice = await iterator.nextv(readSlice).catch((error: unknown) => {
+          throw this.#damage(error)
+        })
         if (slice.length === 0) return
         yield slice.map(([key, record]) => ({ index: readUint53(key, 1), record }))
       }
     } finally {
       await iterator.close()
     }
+  }
+
+  /** What LevelDB cannot read. */
+  #damage(error: unknown): StorageError {
+    const text = error instanceof Error ? error.message : String(error)
+    return new StorageError('TAIL_DAMAGED', `${this.directory} cannot be read: ${text}. ${restoreAdvice}`)
   }
 
   async close(): Promise<void> {

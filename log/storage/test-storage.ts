@@ -1,14 +1,22 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { afterEach, beforeEach, expect } from 'vitest'
 import type { Entry, HardState } from '../raft/types.ts'
 import { StorageError, type StorageReason } from './errors.ts'
+import { formatDirectory } from './format.ts'
 import { LogStore } from './store.ts'
 
 export const identity = { clusterId: 'test-cluster', memberId: 1 }
 export const blockEntries = 8
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}
 
 /** A temporary directory for each test, and the stores opened in it. */
 export class TestStorage {
@@ -35,7 +43,8 @@ export class TestStorage {
   }
 
   async open(at: string = this.directory): Promise<LogStore> {
-    const store = await LogStore.open(at, identity, (error) => this.failures.push(error), blockEntries)
+    if (!(await exists(at))) await formatDirectory(at, identity, { standing: 'founding', blockEntries })
+    const store = await LogStore.open(at, identity, (error) => this.failures.push(error))
     this.#opened.push(store)
     return store
   }

@@ -46,7 +46,16 @@ function change(index: number, truncate: boolean, done: () => void): QueuedChang
   const lastCrc = encodeEntry(added, 7, record)
   const truncateFrom = truncate ? index : 0
   const records = [{ index, record }]
-  return { hardState: null, truncateFrom, truncatedCrc: 7, records, lastIndex: index, lastCrc, done }
+  return {
+    hardState: null,
+    becomesVoter: false,
+    truncateFrom,
+    truncatedCrc: 7,
+    records,
+    lastIndex: index,
+    lastCrc,
+    done,
+  }
 }
 
 async function push(queue: WriteQueue, index: number, truncate = false): Promise<void> {

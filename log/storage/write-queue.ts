@@ -6,12 +6,15 @@ import { type Tail, TailBatch } from './tail.ts'
 /** What must become durable together, in one synced batch. `truncateFrom` is 0 when nothing is replaced. */
 export interface Change {
   readonly hardState: HardState | null
+  /** The member is a voter from now on. */
+  readonly becomesVoter?: boolean
   readonly truncateFrom: number
   readonly entries: readonly Entry[]
 }
 
 export interface QueuedChange {
   readonly hardState: HardState | null
+  readonly becomesVoter: boolean
   readonly truncateFrom: number
   /** The CRC of the entry before `truncateFrom`. */
   readonly truncatedCrc: number
@@ -134,6 +137,7 @@ export class WriteQueue {
       hardState = change.hardState ?? hardState
     }
     if (hardState !== null) batch.putHardState(hardState)
+    if (group.some(({ becomesVoter }) => becomesVoter)) batch.putVoter()
     return batch
   }
 

@@ -11,13 +11,16 @@ import type {
   AppendResponse,
   MemberId,
   Message,
+  ProbeRequest,
+  ProbeResponse,
   VoteRequest,
   VoteResponse,
 } from '../raft/types.ts'
 import { type GrpcListener, listenGrpc, type SecureListening } from '../tls/grpc_listener.ts'
 import { checkCall, type PeerIdentity, type Refusal } from './authentication.ts'
-import { channelOptions, pendingVotesMax } from './limits.ts'
+import { channelOptions } from './limits.ts'
 import { peerService } from './messages.ts'
+import { PendingCalls } from './pending.ts'
 import { chainfireHandlers, chainfireService } from './public.ts'
 import { SendQueue } from './send-queue.ts'
 import type { TransportPorts } from './transport.ts'
@@ -32,11 +35,6 @@ interface AppendStream {
   readonly queue: SendQueue<AppendResponse>
 }
 
-interface PendingVote {
-  readonly preVote: boolean
-  readonly answer: sendUnaryData<VoteResponse>
-}
-
 /**
  * Serves the peers. The core answers when it can, for instance after a sync, and by message; this is where an
  * answer finds the call that it belongs to.
@@ -46,7 +44,8 @@ export class Incoming {
   readonly #ports: TransportPorts
   readonly #server = new Server(channelOptions)
   readonly #streams = new Map<MemberId, AppendStream>()
-  readonly #votes = new Map<MemberId, Set<PendingVote>>()
+  readonly #votes = new PendingCalls<VoteResponse>()
+  readonly #probes = new PendingCalls<ProbeResponse>()
   #listener: GrpcListener | undefined
   #closed = false
 
@@ -55,7 +54,9 @@ export class Incoming {
     this.#ports = ports
     this.#server.addService(peerService, {
       vote: (call: ServerUnaryCall<VoteRequest, VoteResponse>, answer: sendUnaryData<VoteResponse>) =>
-        this.#vote(call, answer),
+        this.#unary(call, answer, (from) => this.#votes.add(from, voteKey(call.request), call, answer)),
+      probe: (call: ServerUnaryCall<ProbeRequest, ProbeResponse>, answer: sendUnaryData<ProbeResponse>) =>
+        this.#unary(call, answer, (from) => this.#probes.add(from, call.request.nonce, call, answer)),
       appendEntries: (call: AppendCall) => this.#append(call),
     })
     this.#server.addService(chainfireService, chainfireHandlers(ports.status))
@@ -75,15 +76,12 @@ export class Incoming {
     this.#streams.get(message.to)?.queue.send(message)
   }
 
-  /** Answers the peer's oldest vote call of that kind; when there is none left, it has given up waiting. */
   answerVote(message: VoteResponse): void {
-    const pending = this.#votes.get(message.to)
-    for (const vote of pending ?? []) {
-      if (vote.preVote !== message.preVote) continue
-      pending?.delete(vote)
-      vote.answer(null, message)
-      return
-    }
+    this.#votes.answer(message.to, voteKey(message), message)
+  }
+
+  answerProbe(message: ProbeResponse): void {
+    this.#probes.answer(message.to, message.nonce, message)
   }
 
   /** Ends every call first: a session that is just destroyed is noticed by the peer's keepalive, seconds later. */
@@ -92,10 +90,8 @@ export class Incoming {
     this.#closed = true
     const stopping = { code: status.UNAVAILABLE, details: 'the member is stopping' }
     for (const { call } of this.#streams.values()) call.emit('error', stopping)
-    for (const pending of this.#votes.values()) {
-      for (const { answer } of pending) answer(stopping)
-      pending.clear()
-    }
+    this.#votes.failAll(stopping)
+    this.#probes.failAll(stopping)
     const { promise, resolve } = Promise.withResolvers<void>()
     const forced = setTimeout(resolve, shutdownMillisecondsMax)
     this.#listener?.drain(shutdownMillisecondsMax)
@@ -105,23 +101,18 @@ export class Incoming {
     this.#server.forceShutdown()
   }
 
-  #vote(call: ServerUnaryCall<VoteRequest, VoteResponse>, answer: sendUnaryData<VoteResponse>): void {
+  #unary<Request extends Message, Response>(
+    call: ServerUnaryCall<Request, Response>,
+    answer: sendUnaryData<Response>,
+    wait: (from: MemberId) => void,
+  ): void {
     const from = checkCall(this.#identity, call.metadata, call.getAuthContext())
     const refusal = typeof from === 'number' ? this.#checkMessage(from, call.request) : from
     if (typeof from !== 'number' || refusal !== undefined) {
       answer(refusal ?? null)
       return
     }
-    const pending = this.#votes.get(from) ?? new Set<PendingVote>()
-    this.#votes.set(from, pending)
-    const vote = { preVote: call.request.preVote, answer }
-    pending.add(vote)
-    call.on('cancelled', () => pending.delete(vote))
-    for (const oldest of pending) {
-      if (pending.size <= pendingVotesMax) break
-      pending.delete(oldest)
-      oldest.answer({ code: status.ABORTED, details: 'newer votes of this member are waiting' })
-    }
+    wait(from)
     this.#deliver(call.request)
   }
 
@@ -159,4 +150,8 @@ export class Incoming {
   #deliver(message: Message): void {
     if (!this.#closed) this.#ports.deliver(message)
   }
+}
+
+function voteKey({ preVote }: VoteRequest | VoteResponse): number {
+  return preVote ? 1 : 0
 }

@@ -7,8 +7,8 @@ export const messageBytesMax = 4 * 1024 * 1024
 export const queuedMessagesMax = 1024
 export const queuedBytesMax = 32 * 1024 * 1024
 
-/** Vote calls of one peer that wait for an answer. */
-export const pendingVotesMax = 8
+/** Calls of one kind between two members that wait for an answer. */
+export const pendingCallsMax = 8
 
 export const channelOptions: ChannelOptions = {
   'grpc.enable_channelz': 0,

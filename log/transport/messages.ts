@@ -3,6 +3,9 @@ import type {
   AppendResponse,
   Entry,
   EntryKind,
+  ProbeRequest,
+  ProbeResponse,
+  Standing,
   VoteRequest,
   VoteResponse,
 } from '../raft/types.ts'
@@ -107,13 +110,53 @@ const appendResponse = mapped<AppendResponse, Wire<AppendResponse>>(
     hintIndex: toNumber(wire.hintIndex),
     hintTerm: toNumber(wire.hintTerm),
     readTag: toNumber(wire.readTag),
+    recovery: toNumber(wire.recovery),
+    neededTerm: toNumber(wire.neededTerm),
   }),
+)
+
+const probeRequest = mapped<ProbeRequest, Wire<ProbeRequest>>(
+  codecOf('ProbeRequest'),
+  (message) => message,
+  (wire) => ({
+    type: 'probe_request',
+    from: toNumber(wire.from),
+    to: toNumber(wire.to),
+    term: toNumber(wire.term),
+    nonce: toNumber(wire.nonce),
+  }),
+)
+
+const standingCodes: Readonly<Record<Standing, number>> = { voter: 1, founding: 2, recovering: 3 }
+const standingsByCode: readonly (Standing | undefined)[] = [undefined, 'voter', 'founding', 'recovering']
+
+type WireProbeResponse = Omit<Wire<ProbeResponse>, 'standing'> & { readonly standing: number }
+
+const probeResponse = mapped<ProbeResponse, WireProbeResponse>(
+  codecOf('ProbeResponse'),
+  (message) => ({ ...message, standing: standingCodes[message.standing] }),
+  (wire) => {
+    const standing = standingsByCode[wire.standing]
+    if (standing === undefined) throw new RangeError(`unknown standing: ${wire.standing}`)
+    return {
+      type: 'probe_response',
+      from: toNumber(wire.from),
+      to: toNumber(wire.to),
+      term: toNumber(wire.term),
+      nonce: toNumber(wire.nonce),
+      standing,
+      untouched: wire.untouched,
+      originChecksum: toNumber(wire.originChecksum),
+    }
+  },
 )
 
 export const peerService: {
   readonly vote: Method<VoteRequest, VoteResponse>
   readonly appendEntries: Method<AppendRequest, AppendResponse>
+  readonly probe: Method<ProbeRequest, ProbeResponse>
 } = {
   vote: methodOf('ChainfirePeer', 'Vote', voteRequest, voteResponse),
   appendEntries: methodOf('ChainfirePeer', 'AppendEntries', appendRequest, appendResponse),
+  probe: methodOf('ChainfirePeer', 'Probe', probeRequest, probeResponse),
 }

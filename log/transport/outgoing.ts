@@ -5,10 +5,18 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js'
-import type { AppendRequest, AppendResponse, MemberId, Message, VoteRequest } from '../raft/types.ts'
+import type {
+  AppendRequest,
+  AppendResponse,
+  MemberId,
+  Message,
+  ProbeRequest,
+  VoteRequest,
+} from '../raft/types.ts'
 import { callMetadata, type PeerIdentity } from './authentication.ts'
-import { channelOptions, pendingVotesMax } from './limits.ts'
+import { channelOptions, pendingCallsMax } from './limits.ts'
 import { peerService } from './messages.ts'
+import type { Method } from './schema.ts'
 import { SendQueue } from './send-queue.ts'
 
 const backoffMillisecondsMin = 50
@@ -31,6 +39,7 @@ export class Outgoing {
   #stream: ClientDuplexStream<AppendRequest, AppendResponse> | undefined
   #queue: SendQueue<AppendRequest> | undefined
   #pendingVotes = 0
+  #pendingProbes = 0
   #backoffMilliseconds = backoffMillisecondsMin
   #retryAt = 0
   #problem = ''
@@ -60,9 +69,32 @@ export class Outgoing {
   }
 
   vote(message: VoteRequest): void {
-    if (this.#closed || this.#pendingVotes >= pendingVotesMax) return
+    if (this.#closed || this.#pendingVotes >= pendingCallsMax) return
     this.#pendingVotes += 1
-    const { path, requestSerialize, responseDeserialize } = peerService.vote
+    this.#call(peerService.vote, message, () => {
+      this.#pendingVotes -= 1
+    })
+  }
+
+  probe(message: ProbeRequest): void {
+    if (this.#closed || this.#pendingProbes >= pendingCallsMax) return
+    this.#pendingProbes += 1
+    this.#call(peerService.probe, message, () => {
+      this.#pendingProbes -= 1
+    })
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#stream?.cancel()
+    this.#client.close()
+  }
+
+  #call<Request, Response extends Message>(
+    { path, requestSerialize, responseDeserialize }: Method<Request, Response>,
+    message: Request,
+    ended: () => void,
+  ): void {
     this.#client.makeUnaryRequest(
       path,
       requestSerialize,
@@ -71,18 +103,12 @@ export class Outgoing {
       callMetadata(this.#identity, this.#peer),
       { deadline: Date.now() + this.#voteMilliseconds },
       (error, response) => {
-        this.#pendingVotes -= 1
+        ended()
         if (this.#closed) return
         if (response !== undefined) this.#receive(response)
         else if (error !== null && error.code !== status.DEADLINE_EXCEEDED) this.#warn(error)
       },
     )
-  }
-
-  close(): void {
-    this.#closed = true
-    this.#stream?.cancel()
-    this.#client.close()
   }
 
   #open(): SendQueue<AppendRequest> {

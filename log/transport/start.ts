@@ -58,11 +58,17 @@ function route(message: Message, incoming: Incoming, outgoing: ReadonlyMap<Membe
     case 'vote_request':
       outgoing.get(message.to)?.vote(message)
       return
+    case 'probe_request':
+      outgoing.get(message.to)?.probe(message)
+      return
     case 'append_request':
       outgoing.get(message.to)?.append(message)
       return
     case 'vote_response':
       incoming.answerVote(message)
+      return
+    case 'probe_response':
+      incoming.answerProbe(message)
       return
     case 'append_response':
       incoming.respond(message)

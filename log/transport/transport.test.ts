@@ -1,7 +1,15 @@
 import { Client, credentials, type Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { afterEach, expect, test } from 'vitest'
 import type { LogStatus, MemberStatus } from '../log.ts'
-import type { AppendRequest, AppendResponse, Message, VoteRequest, VoteResponse } from '../raft/types.ts'
+import type {
+  AppendRequest,
+  AppendResponse,
+  Message,
+  ProbeRequest,
+  ProbeResponse,
+  VoteRequest,
+  VoteResponse,
+} from '../raft/types.ts'
 import { eventually } from '../test-cluster.ts'
 import { callMetadata, type PeerIdentity } from './authentication.ts'
 import { messageBytesMax } from './limits.ts'
@@ -29,6 +37,8 @@ const clusterStatus: LogStatus = {
   memberId: 2,
   term: 7,
   leader: 1,
+  standing: 'voter',
+  waitsFor: '',
   role: 'pre-candidate',
   lastIndex: 2 ** 40,
   commitIndex: 11,
@@ -121,12 +131,28 @@ const appendResponse: AppendResponse = {
   hintIndex: 2,
   hintTerm: 1,
   readTag: 9,
+  recovery: 2 ** 47 + 1,
+  neededTerm: 4,
+}
+
+const probeRequest: ProbeRequest = { type: 'probe_request', from: 1, to: 2, term: 3, nonce: 2 ** 47 + 1 }
+
+const probeResponse: ProbeResponse = {
+  type: 'probe_response',
+  from: 2,
+  to: 1,
+  term: 3,
+  nonce: 2 ** 47 + 1,
+  standing: 'founding',
+  untouched: true,
+  originChecksum: 2 ** 32 - 1,
 }
 
 /** A member as the transport sees it: answers what it is asked. */
 function answering(message: Message, transport: Transport): void {
   if (message.type === 'append_request') transport.send(appendResponse)
   if (message.type === 'vote_request') transport.send(voteResponse)
+  if (message.type === 'probe_request') transport.send(probeResponse)
 }
 
 test('every message arrives as it was sent, and every answer finds its way back', async () => {
@@ -134,7 +160,8 @@ test('every message arrives as it was sent, and every answer finds its way back'
   const one = await start(1, { 2: two.port })
   one.transport.send(appendRequest())
   one.transport.send(voteRequest)
-  await eventually('answers', () => one.received.length === 2)
+  one.transport.send(probeRequest)
+  await eventually('answers', () => one.received.length === 3)
   const plain = two.received
     .map((message) =>
       message.type === 'append_request'
@@ -145,9 +172,9 @@ test('every message arrives as it was sent, and every answer finds its way back'
         : message,
     )
     .sort((a, b) => a.type.localeCompare(b.type))
-  expect(plain).toEqual([appendRequest(), voteRequest])
+  expect(plain).toEqual([appendRequest(), probeRequest, voteRequest])
   const answers = [...one.received].sort((a, b) => a.type.localeCompare(b.type))
-  expect(answers).toEqual([appendResponse, voteResponse])
+  expect(answers).toEqual([appendResponse, probeResponse, voteResponse])
 })
 
 test('a peer that is down is reported once, and reached again when it is back', async () => {

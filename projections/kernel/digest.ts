@@ -1,5 +1,8 @@
 import { hash } from 'node:crypto'
 
+/** Of a set's tables. */
+export const columns = ['key', 'slice', 'project', 'name', 'revision', 'data'] as const
+
 const MODULUS = 1n << 128n
 
 /** An incremental digest of a set of rows: the sum of their hashes modulo 2^128, the same whatever the order they came in. */
@@ -24,7 +27,15 @@ export class SetDigest {
   }
 }
 
-/** The first 128 bits of SHA-256 over the row's place and its bytes as they are stored. */
-export function rowHash(table: string, key: string, revision: number, data: string): bigint {
-  return BigInt(`0x${hash('sha256', `${table}\0${key}\0${revision}\0${data}`, 'hex').slice(0, 32)}`)
+/** The first 128 bits of SHA-256 over the table's name and all columns as they are stored. */
+export function hashOf(table: string, ...columns: readonly (string | number)[]): bigint {
+  return BigInt(`0x${hash('sha256', `${table}\0${columns.join('\0')}`, 'hex').slice(0, 32)}`)
+}
+
+/** That of a row of a set. */
+export function rowHash(
+  table: string,
+  row: Readonly<Record<(typeof columns)[number], string | number>>,
+): bigint {
+  return hashOf(table, row.key, row.revision, row.slice, row.project, row.name, row.data)
 }

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Contract, RowOf } from '../../domains/kernel/contract.ts'
 import { identities } from '../../domains/kernel/references.ts'
 import type { AnyRow, Kind, Registry } from '../../domains/kernel/registry.ts'
+import { hashOf, SetDigest } from './digest.ts'
 import type { ProjectedResources } from './projection.ts'
 import type { RowSet } from './row_set.ts'
 
@@ -13,6 +14,8 @@ export class ResourceRows implements ProjectedResources {
   readonly #referrers
   readonly #refer
   readonly #unrefer
+  /** Of all references. */
+  digest = new SetDigest()
 
   constructor(database: DatabaseSync, registry: Registry, set: (kind: string) => RowSet) {
     this.#database = database
@@ -38,11 +41,15 @@ export class ResourceRows implements ProjectedResources {
       const from = identities(before, field)
       const to = identities(after, field)
       for (const identity of from)
-        if (!to.includes(identity))
-          this.#unrefer.run(`${target} ${identity}`, kind.id, (before as AnyRow).uid, field)
+        if (!to.includes(identity)) {
+          const columns = [`${target} ${identity}`, kind.id, (before as AnyRow).uid, field] as const
+          if (this.#unrefer.run(...columns).changes > 0) this.digest.remove(hashOf('reference', ...columns))
+        }
       for (const identity of to)
-        if (!from.includes(identity))
-          this.#refer.run(`${target} ${identity}`, kind.id, (after as AnyRow).uid, field)
+        if (!from.includes(identity)) {
+          const columns = [`${target} ${identity}`, kind.id, (after as AnyRow).uid, field] as const
+          if (this.#refer.run(...columns).changes > 0) this.digest.add(hashOf('reference', ...columns))
+        }
     }
   }
 

@@ -96,7 +96,7 @@ export class RowSet {
     const before = this.get(row.key)
     if (before === undefined && data === null) return
     if (before !== undefined) {
-      const beforeHash = rowHash(this.name, row.key, before.revision, before.data)
+      const beforeHash = rowHash(this.name, before)
       this.#digest.remove(beforeHash)
       if (before.revision === revision) this.#historyDigest.remove(beforeHash)
     }
@@ -104,7 +104,7 @@ export class RowSet {
     if (data === null) this.#delete.run(key)
     else {
       this.#put.run(key, slice, project, name, revision, data)
-      const afterHash = rowHash(this.name, key, revision, data)
+      const afterHash = rowHash(this.name, { key, slice, project, name, revision, data })
       this.#digest.add(afterHash)
       this.#historyDigest.add(afterHash)
     }

@@ -11,6 +11,7 @@ import { newCommandId } from '../../domains/kernel/uuid.ts'
 import type { Log } from '../../log/log.ts'
 import { openLog } from '../../log/node.ts'
 import type { FeedBatch } from './changes.ts'
+import { sealMeta } from './meta.ts'
 import { Runner } from './runner.ts'
 
 const actor: Actor = { principal: 'anna', kind: 'user' }
@@ -170,7 +171,8 @@ describe('projections', () => {
     await stop()
     const path = join(directory, 'projections', '1', 'projections.sqlite')
     const file = new DatabaseSync(path)
-    file.exec(`UPDATE meta SET value = 'another' WHERE key = 'layout'`)
+    const another = sealMeta('layout', 'another')
+    file.prepare(`UPDATE meta SET value = ? WHERE key = 'layout'`).run(another)
     file.close()
     await start()
     expect(runner.repaired).toMatch(/another build/)

@@ -6,12 +6,18 @@ import type { FeedBatch } from './changes.ts'
 import type { Calls } from './protocol.ts'
 import { UnusableError, WorkerHandle } from './worker_handle.ts'
 
+const SCRUB_MS = 6 * 60 * 60 * 1000
+
 export interface RunnerOptions {
   readonly log: Log
   readonly directory: string
   /** The module that calls `serveProjections`. */
   readonly worker: URL
   readonly onFatal: (error: Error) => void
+  /** Told when rows turned out to be damaged while they served: they are made anew. */
+  readonly warn?: (message: string) => void
+  /** How long after one scrub of all rows the next begins, in milliseconds. Default 6 hours. */
+  readonly scrubMilliseconds?: number
 }
 
 export interface FeedRequest {
@@ -30,6 +36,8 @@ export class Runner {
   #resumedRevision: number
   #rebuilding: Promise<void> | undefined
   #closing = false
+  #scrubTimer: NodeJS.Timeout | undefined
+  #scrubs = 0
   readonly #waiters = new Set<() => void>()
 
   static async open(options: RunnerOptions): Promise<Runner> {
@@ -56,6 +64,7 @@ export class Runner {
       throw error
     }
     runner.#follow(live)
+    void runner.#scrubNow()
     return runner
   }
 
@@ -94,6 +103,11 @@ export class Runner {
   /** Projections that choked on an entry, with the reason. */
   get quarantined(): Readonly<Record<string, string>> {
     return this.#live.progress.quarantined
+  }
+
+  /** How often all rows were read again and compared with their digests since the start: the first time once they have caught up. */
+  get scrubs(): number {
+    return this.#scrubs
   }
 
   get rebuilding(): boolean {
@@ -223,9 +237,33 @@ export class Runner {
     })
   }
 
+  /** Reads all rows again, in the worker and between queries; where they are damaged they are made anew. Then waits for the next time. */
+  async #scrubNow(): Promise<void> {
+    const { log, onFatal, warn, scrubMilliseconds = SCRUB_MS } = this.#options
+    try {
+      const goal = log.status().commitIndex
+      while (!this.#closing && this.revision < goal) await this.#changed(performance.now() + 1000)
+      await this.#rebuilding
+      const damaged = this.#closing ? [] : await this.call('scrub', {})
+      if (damaged.length > 0 && !this.#closing) {
+        const why = `rows of ${damaged.join(', ')} are not those that were written`
+        warn?.(`${why}: they are made anew from the log`)
+        this.#repaired = why
+        await this.rebuild()
+      }
+      this.#scrubs += 1
+      this.#wake()
+    } catch (error) {
+      if (!this.#closing && !(error instanceof Rejection))
+        onFatal(error instanceof Error ? error : new Error(String(error)))
+    }
+    if (!this.#closing) this.#scrubTimer = setTimeout(() => void this.#scrubNow(), scrubMilliseconds).unref()
+  }
+
   /** Ends a rebuild that is under way, and everyone who waits. */
   async close(): Promise<void> {
     this.#closing = true
+    clearTimeout(this.#scrubTimer)
     this.#wake()
     await this.#rebuilding?.catch(() => undefined)
     await this.#live.close()

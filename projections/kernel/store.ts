@@ -3,12 +3,14 @@ import { DatabaseSync } from 'node:sqlite'
 import { NO_ORIGIN, type Origin } from '../../domains/kernel/origin.ts'
 import type { DecisionRecord, LogRecord } from '../../domains/kernel/record.ts'
 import { type AnyRow, affect, type Registry } from '../../domains/kernel/registry.ts'
+import { hashOf, SetDigest } from './digest.ts'
+import { readMeta, sealMeta } from './meta.ts'
 import type { Projection, ResourceChange } from './projection.ts'
 import { ResourceRows } from './resource_rows.ts'
 import { RowSet } from './row_set.ts'
 
 /** Raised when the layout of the file changes: it is then built anew. */
-const LAYOUT = 1
+const LAYOUT = 2
 
 /** What the file is the state of. */
 export interface Checkpoint {
@@ -26,20 +28,24 @@ export interface ProjectionDigest {
 
 /** Every projection's rows in one SQLite file, with the checkpoint in the same transaction: all reads see one revision. */
 export class ProjectionStore {
+  readonly path: string
   readonly database: DatabaseSync
   readonly registry: Registry
   readonly #projections: readonly Projection[]
   readonly #sets = new Map<string, RowSet>()
   readonly #entry
   readonly #resources: ResourceRows
-  readonly #saveMeta
+  readonly #putMeta
   /** Projections that choked on an entry, with the reason: they stay where they were, and the others go on. */
   readonly quarantined = new Map<string, string>()
   #checkpoint: Checkpoint
   #origin: Origin
+  /** Of all entries. */
+  #entries: SetDigest
 
   /** Opens the file, or makes it. Throws LayoutError when another build made it: it must be built anew. */
   constructor(path: string, registry: Registry, projections: readonly Projection[]) {
+    this.path = path
     this.database = new DatabaseSync(path)
     this.registry = registry
     this.#projections = projections
@@ -53,15 +59,17 @@ export class ProjectionStore {
       this.database.close()
       throw new LayoutError(`${path} was made by another build`)
     }
-    this.#saveMeta = this.database.prepare(
+    this.#putMeta = this.database.prepare(
       'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
     )
-    this.#saveMeta.run('layout', layout)
+    this.#saveMeta('layout', layout)
     this.#checkpoint = JSON.parse(
       this.#meta('checkpoint') ?? '{"revision":0,"time":0,"history":""}',
     ) as Checkpoint
     this.#origin = JSON.parse(this.#meta('origin') ?? JSON.stringify(NO_ORIGIN)) as Origin
     const digests = JSON.parse(this.#meta('digests') ?? '{}') as Record<string, RowSet['digests']>
+    const others = JSON.parse(this.#meta('others') ?? '{}') as { entry?: string; reference?: string }
+    this.#entries = new SetDigest(others.entry)
     for (const name of [...registry.kinds.keys(), ...projections.map((projection) => projection.name)]) {
       this.#sets.set(name, new RowSet(this.database, name, digests[name]))
     }
@@ -69,6 +77,7 @@ export class ProjectionStore {
       'INSERT INTO entry (revision, time, command, actor, actor_kind, command_id, cause) VALUES (?, ?, ?, ?, ?, ?, ?)',
     )
     this.#resources = new ResourceRows(this.database, registry, (kind) => this.set(kind))
+    this.#resources.digest = new SetDigest(others.reference)
     for (const [projection, why] of Object.entries(
       JSON.parse(this.#meta('quarantined') ?? '{}') as Record<string, string>,
     ))
@@ -86,9 +95,11 @@ export class ProjectionStore {
   }
 
   #meta(key: string): string | undefined {
-    return this.database.prepare('SELECT value FROM meta WHERE key = ?').get(key)?.['value'] as
-      | string
-      | undefined
+    return readMeta(this.database, key)
+  }
+
+  #saveMeta(key: string, value: string): void {
+    this.#putMeta.run(key, sealMeta(key, value))
   }
 
   get checkpoint(): Checkpoint {
@@ -160,13 +171,15 @@ export class ProjectionStore {
         else this.#applyDecision(revision, record)
       }
       this.#origin = origin
-      this.#saveMeta.run('checkpoint', JSON.stringify(this.#checkpoint))
-      this.#saveMeta.run('origin', JSON.stringify(origin))
-      this.#saveMeta.run(
+      this.#saveMeta('checkpoint', JSON.stringify(this.#checkpoint))
+      this.#saveMeta('origin', JSON.stringify(origin))
+      const others = { entry: this.#entries.toString(), reference: this.#resources.digest.toString() }
+      this.#saveMeta('others', JSON.stringify(others))
+      this.#saveMeta(
         'digests',
         JSON.stringify(Object.fromEntries([...this.#sets].map(([name, set]) => [name, set.digests]))),
       )
-      this.#saveMeta.run('quarantined', JSON.stringify(Object.fromEntries(this.quarantined)))
+      this.#saveMeta('quarantined', JSON.stringify(Object.fromEntries(this.quarantined)))
       this.database.exec('COMMIT')
     } catch (error) {
       if (this.database.isTransaction) this.database.exec('ROLLBACK')
@@ -181,7 +194,11 @@ export class ProjectionStore {
     const origin = this.#origin
     const quarantined = [...this.quarantined]
     const digests = [...this.#sets.values()].map((set) => [set, set.digests] as const)
+    const entries = this.#entries.toString()
+    const references = this.#resources.digest.toString()
     return () => {
+      this.#entries = new SetDigest(entries)
+      this.#resources.digest = new SetDigest(references)
       this.#checkpoint = checkpoint
       this.#origin = origin
       this.quarantined.clear()
@@ -191,7 +208,7 @@ export class ProjectionStore {
   }
 
   #applyHistory(revision: number, sinceParent: number | undefined): void {
-    this.#entry.run(
+    this.#addEntry(
       revision,
       this.#checkpoint.time,
       'kernel.BeginHistory',
@@ -205,8 +222,13 @@ export class ProjectionStore {
       this.#derive(projection, revision, () => projection.affectedByHistory(this.#resources), sinceParent)
   }
 
+  #addEntry(...columns: readonly [number, number, string, string, string, string, string]): void {
+    this.#entry.run(...columns)
+    this.#entries.add(hashOf('entry', ...columns))
+  }
+
   #applyDecision(revision: number, record: DecisionRecord): void {
-    this.#entry.run(
+    this.#addEntry(
       revision,
       record.time,
       record.command,

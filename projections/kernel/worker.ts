@@ -15,6 +15,9 @@ import { isSqliteError, ProjectionStore } from './store.ts'
 const SQLITE_CORRUPT = 11
 const SQLITE_NOTADB = 26
 
+/** Under way: each has the file open, and ends before that is closed, or SQLite could not tidy up. */
+const scrubs = new Set<Generator<void, readonly string[]>>()
+
 type Answers = {
   readonly [M in keyof Calls]: (
     store: ProjectionStore,
@@ -31,9 +34,14 @@ const answers: Answers = {
   digests: (store) => ({ checkpoint: store.checkpoint, digests: store.digests, layout: store.layout }),
   scrub: async (store) => {
     const steps = scrub(store)
-    for (let step = steps.next(); ; step = steps.next()) {
-      if (step.done === true) return step.value
-      await new Promise((resolve) => setImmediate(resolve))
+    scrubs.add(steps)
+    try {
+      for (let step = steps.next(); ; step = steps.next()) {
+        if (step.done === true) return step.value
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    } finally {
+      scrubs.delete(steps)
     }
   },
 }
@@ -77,6 +85,7 @@ export function serveProjections(
         store.createIndexes()
         break
       case 'close':
+        for (const steps of scrubs) steps.return([])
         store.close()
         send({ type: 'closed' })
         port.close()

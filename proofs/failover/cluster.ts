@@ -7,6 +7,8 @@ import type { ClusterStatus } from '../../edges/control_plane.ts'
 import { Api } from '../../edges/grpc/api.ts'
 import { ApiClient } from '../../edges/grpc/client.ts'
 import { type ClusterFiles, type MemberAddresses, writeClusterFiles } from '../../main/cluster_files.ts'
+import { readConfig } from '../../main/config.ts'
+import { formatMember } from '../../main/member_files.ts'
 import { MemberProcess } from './member_process.ts'
 import { until } from './until.ts'
 
@@ -48,6 +50,8 @@ export class ProcessCluster {
       roles: ['member'],
       electionTimeoutMilliseconds: ELECTION_TIMEOUT_MS,
     })
+    for (const [index, { name }] of members.entries())
+      await formatMember(join(directory, name), await readConfig(files.configs[index] as string))
     return new ProcessCluster(directory, members, files, new Api(await loadDomains()))
   }
 

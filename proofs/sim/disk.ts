@@ -1,5 +1,5 @@
 import type { Write } from '../../log/raft/effects.ts'
-import type { Entry, HardState, LogView } from '../../log/raft/types.ts'
+import type { Entry, HardState, LogView, Standing } from '../../log/raft/types.ts'
 import { Violation } from './invariant.ts'
 import type { Random } from './random.ts'
 import type { Schedule } from './schedule.ts'
@@ -19,6 +19,8 @@ export class SimulatedDisk {
   readonly #random: Random
   #log: Entry[] = []
   #hardState: HardState = { term: 0, vote: 0 }
+  #standing: Standing = 'voter'
+  readonly #lost: (readonly Entry[])[] = []
   #queue: Queued[] = []
   #syncing: Queued[] = []
   #powerCycle = 0
@@ -35,6 +37,15 @@ export class SimulatedDisk {
 
   get hardState(): HardState {
     return this.#hardState
+  }
+
+  get standing(): Standing {
+    return this.#standing
+  }
+
+  /** What it held each time it was wiped. */
+  get lost(): readonly (readonly Entry[])[] {
+    return this.#lost
   }
 
   get log(): readonly Entry[] {
@@ -69,6 +80,14 @@ export class SimulatedDisk {
     if (this.#syncing.length === 0) this.#sync()
   }
 
+  /** While the process is down: a blank disk takes the place of this one. */
+  wipe(standing: Standing): void {
+    this.#lost.push(this.#log)
+    this.#log = []
+    this.#hardState = { term: 0, vote: 0 }
+    this.#standing = standing
+  }
+
   crash(): void {
     this.#powerCycle += 1
     if (this.#random.chance(0.5)) this.#applyBatch()
@@ -101,6 +120,7 @@ export class SimulatedDisk {
       const removed = write.truncateFrom === 0 ? [] : this.#log.splice(write.truncateFrom - 1)
       this.#log.push(...write.entries)
       if (write.hardState !== null) this.#hardState = write.hardState
+      if (write.becomesVoter) this.#standing = 'voter'
       if (this.#log.length !== write.lastIndex) {
         throw new Violation('storage', `write ${write.sequence} left a hole in the log`)
       }

@@ -19,6 +19,8 @@ const calm: Profile = {
   readShare: 0,
   applyDelayMax: 1,
   turnMax: 0,
+  wipeShare: 0,
+  isNew: false,
 }
 
 function leaderOf(world: World): SimulatedMember | undefined {

@@ -18,7 +18,8 @@ export class Faults {
     schedule.after(random.between(1, 2 * profile.faultInterval), () => {
       if (this.#isStopped) return
       counters.faults += 1
-      random.pick(faults)(this.#world)
+      const isWipe = random.chance(profile.wipeShare)
+      random.pick(isWipe ? wipes : faults)(this.#world)
       this.run()
     })
   }
@@ -51,6 +52,8 @@ const faults: readonly Fault[] = [
   crashAndRestart,
   crashAndRestart,
   crashAll,
+  wipe,
+  wipeOutOfSight,
   pauseForAWhile,
   pauseForAWhile,
   partition,
@@ -68,6 +71,8 @@ const faults: readonly Fault[] = [
   transfer,
 ]
 
+const wipes: readonly Fault[] = [wipe, wipeOutOfSight, wipeOutOfSight]
+
 function crashAndRestart(world: World): void {
   const member = anyMember(world)
   member.crash()
@@ -79,6 +84,34 @@ function crashAll(world: World): void {
     member.crash()
     world.schedule.after(world.random.between(1, 100), () => member.start())
   }
+}
+
+/**
+ * A disk is lost, as often as enough voters are left to elect a leader: with fewer the cluster could not go on, and
+ * must not. An operator may take `format` for `recover`: that must do no harm.
+ */
+function wipe(world: World): void {
+  wipeMember(world, anyMember(world))
+}
+
+/** The wiped member comes back where it hears one other alone, who may be behind, too. */
+function wipeOutOfSight(world: World): void {
+  const member = anyMember(world)
+  const heard = world.random.pick(world.members)
+  for (const other of world.members) {
+    if (other === heard) continue
+    world.network.cut(member.id, other.id)
+    world.network.cut(other.id, member.id)
+  }
+  world.network.restore(member.id, heard.id)
+  wipeMember(world, member)
+}
+
+function wipeMember(world: World, member: SimulatedMember): void {
+  const voters = world.members.filter((other) => other !== member && other.isVoter).length
+  if (voters < Math.floor(world.members.length / 2) + 1) return
+  member.wipe(world.random.chance(0.3) ? 'founding' : 'recovering')
+  world.schedule.after(world.random.pick([1, 10, 300]), () => member.start())
 }
 
 function pauseForAWhile(world: World): void {

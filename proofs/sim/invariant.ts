@@ -10,6 +10,8 @@ export interface Observed {
   /** The log as the core has it, durable or not. */
   readonly log: readonly Entry[]
   readonly durableLog: readonly Entry[]
+  /** What its disk held each time it was wiped. */
+  readonly lostLogs: readonly (readonly Entry[])[]
   readonly durableTerm: number
   readonly durableVote: MemberId
   readonly term: number
@@ -36,6 +38,8 @@ export interface Invariant {
   /** The property, in words. */
   readonly property: string
   started?(member: Observed): void
+  /** Its disk was lost, and a blank one put in its place. */
+  wiped?(member: Observed): void
   leadershipChanged?(member: Observed, change: LeadershipChange): void
   /** The core handed out a write; `removed` are the entries that it replaces. */
   writeTaken?(member: Observed, write: Write, removed: readonly Entry[]): void

@@ -1,6 +1,6 @@
 import type { Effects, Write } from '../../log/raft/effects.ts'
 import { Raft } from '../../log/raft/raft.ts'
-import type { Entry, MemberId, Message } from '../../log/raft/types.ts'
+import type { Entry, MemberId, Message, Standing } from '../../log/raft/types.ts'
 import { SimulatedDisk } from './disk.ts'
 import type { Observed } from './invariant.ts'
 import { Violation } from './invariant.ts'
@@ -62,6 +62,15 @@ export class SimulatedMember implements Observed {
     return this.disk.log
   }
 
+  get lostLogs(): readonly (readonly Entry[])[] {
+    return this.disk.lost
+  }
+
+  /** Its standing is durable: it stays one, whatever crashes. */
+  get isVoter(): boolean {
+    return this.disk.standing === 'voter'
+  }
+
   get durableTerm(): number {
     return this.disk.hardState.term
   }
@@ -95,6 +104,7 @@ export class SimulatedMember implements Observed {
         random: () => random.float(),
         appliedIndex: this.appliedIndex,
         limits: profile.limits,
+        standing: this.disk.standing,
       },
       this.disk.view,
       this.disk.hardState,
@@ -114,6 +124,15 @@ export class SimulatedMember implements Observed {
     this.#held = null
     this.#proposals.clear()
     this.#reads.clear()
+  }
+
+  /** The disk is lost; the process starts again on a blank one. */
+  wipe(standing: Standing): void {
+    this.crash()
+    this.#world.trace.add(this.#world.schedule.now, `wipe ${standing}`, this.id)
+    this.disk.wipe(standing)
+    this.appliedIndex = 0
+    for (const invariant of this.#world.invariants) invariant.wiped?.(this)
   }
 
   /** SIGSTOP: what would happen is kept until `resume`. */

@@ -56,6 +56,12 @@ export class SimulatedNetwork {
     for (const message of held) this.#transmit(message, this.faults.delayMax)
   }
 
+  /** Both directions. */
+  restore(left: MemberId, right: MemberId): void {
+    this.#cut.delete(link(left, right))
+    this.#cut.delete(link(right, left))
+  }
+
   /** Mends the links that are cut. */
   heal(): void {
     this.#cut.clear()

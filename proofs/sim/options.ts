@@ -26,6 +26,10 @@ export interface Profile {
   readonly applyDelayMax: number
   /** The longest turn of a driver's loop: what happens in one goes into one write. 0: every step is a turn. */
   readonly turnMax: number
+  /** The share of lost disks among the faults, beyond what falls to them anyhow. */
+  readonly wipeShare: number
+  /** The members were just formatted: nobody is a voter before all have met. */
+  readonly isNew: boolean
 }
 
 export const tickUnits = 10
@@ -58,5 +62,7 @@ export function drawProfile(random: Random): Profile {
     readShare: random.pick([0.1, 0.4, 0.7]),
     applyDelayMax: random.pick([1, 5, 50]),
     turnMax: random.pick([0, 0, 2, 10]),
+    wipeShare: random.pick([0, 0, 0.1, 0.4]),
+    isNew: random.chance(0.2),
   }
 }

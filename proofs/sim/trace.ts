@@ -49,6 +49,19 @@ function fieldsOf(message: Message): number[] {
     case 'append_request':
       return [3, message.previousIndex, message.entries.length, message.commit, message.readTag]
     case 'append_response':
-      return [4, Number(message.success), message.index, message.hintIndex, message.hintTerm, message.readTag]
+      return [
+        4,
+        Number(message.success),
+        message.index,
+        message.hintIndex,
+        message.hintTerm,
+        message.readTag,
+        message.recovery,
+        message.neededTerm,
+      ]
+    case 'probe_request':
+      return [5, message.nonce]
+    case 'probe_response':
+      return [6, message.nonce, message.standing.length, Number(message.untouched)]
   }
 }

@@ -47,6 +47,7 @@ export class World {
     this.invariants = allInvariants(this.history, memberCount, () => this.members)
     this.members = this.memberIds.map((id) => new SimulatedMember(id, tickUnits, this))
     for (const member of this.members) {
+      if (this.profile.isNew) member.disk.wipe('founding')
       member.start()
       this.#keepTicking(member)
     }

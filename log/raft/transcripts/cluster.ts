@@ -2,12 +2,13 @@ import type { RaftLimits } from '../config.ts'
 import { describe } from '../describe.ts'
 import type { Effects, Write } from '../effects.ts'
 import { Raft } from '../raft.ts'
-import type { Entry, HardState, LogView, MemberId, Message } from '../types.ts'
+import type { Entry, HardState, LogView, MemberId, Message, Standing } from '../types.ts'
 
 /** A disk that keeps what is synced, and lets a test hold syncs back. */
 class MemoryDisk {
   log: Entry[] = []
   hardState: HardState = { term: 0, vote: 0 }
+  standing: Standing = 'voter'
   isHeld = false
 
   readonly view: LogView = {
@@ -33,6 +34,7 @@ class MemoryDisk {
     if (write.truncateFrom !== 0) this.log.length = write.truncateFrom - 1
     this.log.push(...write.entries)
     if (write.hardState !== null) this.hardState = write.hardState
+    if (write.becomesVoter) this.standing = 'voter'
   }
 }
 
@@ -60,6 +62,7 @@ export class Cluster {
   readonly #cut = new Set<string>()
   readonly #ids: readonly MemberId[]
   readonly #limits: Partial<RaftLimits>
+  #draws = 0
   /** Told of all that happens. */
   onEvent: (text: string) => void = () => {}
 
@@ -186,6 +189,16 @@ export class Cluster {
     member.waiting = []
   }
 
+  /** A blank disk takes the place of this one, and the process starts again on it. */
+  replaceDisk(id: MemberId, standing: Standing): void {
+    this.crash(id)
+    const { disk } = this.member(id)
+    disk.log = []
+    disk.hardState = { term: 0, vote: 0 }
+    disk.standing = standing
+    this.restart(id)
+  }
+
   restart(id: MemberId): void {
     const member = this.member(id)
     member.isRunning = true
@@ -239,15 +252,21 @@ export class Cluster {
   }
 
   #start(id: MemberId, disk: MemoryDisk): Raft {
-    const random = (): number => 0.9
+    // Nearly the same each time, so that what happens is easy to follow.
+    const random = (): number => {
+      this.#draws += 1
+      return 0.9 + this.#draws / 1e9
+    }
+    const { standing } = disk
     const config = { id, members: this.#ids, electionTicks, heartbeatTicks, random, limits: this.#limits }
-    return new Raft(config, disk.view, disk.hardState)
+    return new Raft({ ...config, standing }, disk.view, disk.hardState)
   }
 }
 
 function describeWrite(write: Write): string {
   const parts: string[] = []
   if (write.hardState !== null) parts.push(`term ${write.hardState.term} vote ${write.hardState.vote}`)
+  if (write.becomesVoter) parts.push('that it has a vote')
   if (write.truncateFrom !== 0) parts.push(`without ${write.truncateFrom} and later`)
   if (write.entries.length > 0) {
     parts.push(`entries ${write.entries.map((entry) => `${entry.index}/${entry.term}`).join(' ')}`)

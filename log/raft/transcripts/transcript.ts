@@ -26,6 +26,9 @@ const commands: Readonly<Record<string, Command>> = {
   'hold-disk': (cluster, [id]) => cluster.holdDisk(memberOf(id)),
   'release-disk': (cluster, [id]) => cluster.releaseDisk(memberOf(id)),
   crash: (cluster, [id]) => cluster.crash(memberOf(id)),
+  // The disk is lost: `format` says that the cluster is new, `recover` that it is not.
+  format: (cluster, [id]) => cluster.replaceDisk(memberOf(id), 'founding'),
+  recover: (cluster, [id]) => cluster.replaceDisk(memberOf(id), 'recovering'),
   restart: (cluster, [id]) => cluster.restart(memberOf(id)),
   stabilize: (cluster) => cluster.stabilize(),
   status: (cluster) => status(cluster),
@@ -78,8 +81,8 @@ function memberOf(word: string | undefined): MemberId {
 function status(cluster: Cluster): string {
   const lines = [...cluster.members.values()].map(({ id, raft, isRunning }) => {
     if (!isRunning) return `${id} is down`
-    const { role, term, leader, lastIndex, stableIndex, commitIndex } = raft.status()
-    return `${id} ${role}, term ${term}, leader ${leader}, last ${lastIndex}, stable ${stableIndex}, commit ${commitIndex}`
+    const { role, standing, term, leader, lastIndex, stableIndex, commitIndex } = raft.status()
+    return `${id} ${standing === 'voter' ? role : standing}, term ${term}, leader ${leader}, last ${lastIndex}, stable ${stableIndex}, commit ${commitIndex}`
   })
   return lines.join('\n')
 }

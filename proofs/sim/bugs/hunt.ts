@@ -3,6 +3,7 @@ import type { Bug } from './bug.ts'
 import { coreBugs } from './core_bugs.ts'
 import { driverBugs } from './driver_bugs.ts'
 import { rareBugs } from './rare_bugs.ts'
+import { rareRecoveryBugs, recoveryBugs } from './recovery_bugs.ts'
 import { withBug } from './sow.ts'
 
 export interface Hunt {
@@ -14,8 +15,8 @@ export interface Hunt {
 }
 
 /** Found within a few hundred seeds. */
-export const commonBugs: readonly Bug[] = [...coreBugs, ...driverBugs]
-export const allBugs: readonly Bug[] = [...commonBugs, ...rareBugs]
+export const commonBugs: readonly Bug[] = [...coreBugs, ...driverBugs, ...recoveryBugs]
+export const allBugs: readonly Bug[] = [...commonBugs, ...rareBugs, ...rareRecoveryBugs]
 
 const sizes: readonly SimulationOptions['members'][] = [3, 5]
 

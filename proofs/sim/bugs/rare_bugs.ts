@@ -15,7 +15,7 @@ export const rareBugs: readonly Bug[] = [
   {
     name: 'leaves an old leader without an answer',
     file: raft,
-    find: 'this.#outbox.sendNow(staleAppendResponse(message, id, this.#state.term))',
+    find: 'this.#outbox.sendNow(staleAppendResponse(message, id, this.#state.term, this.#standing.voice))',
     replace: 'void message',
   },
   {

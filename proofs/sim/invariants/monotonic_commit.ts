@@ -33,6 +33,9 @@ export function monotonicCommit(history: History): Invariant {
   return {
     name,
     property: 'commit index and durable term never fall',
+    wiped(member) {
+      seen.delete(member.id)
+    },
     commitReported(member, commit, deliverable) {
       const last = at(member)
       if (commit < last.commit || deliverable < last.deliverable || deliverable > commit) {

@@ -8,7 +8,8 @@ const name = 'no committed entry lost'
 
 /**
  * What is committed is durable at a quorum from that moment on (Raft §5.3 with the persistence of figure 2). The disks of all
- * members are looked at directly, so a member that counts itself or a peer too early is caught when it commits.
+ * members are looked at directly, so a member that counts itself or a peer too early is caught when it commits. A disk that was lost
+ * held what it held: its acknowledgement was true.
  */
 export function noCommittedEntryLost(
   history: History,
@@ -18,7 +19,7 @@ export function noCommittedEntryLost(
   const quorum = Math.floor(memberCount / 2) + 1
   return {
     name,
-    property: 'a committed entry is durable at a quorum, for ever',
+    property: 'a committed entry is durable at a quorum, until disks are lost',
     historyGrew(member, _from, to) {
       const entry = history.at(to)?.entry
       if (entry === undefined) return
@@ -46,6 +47,8 @@ export function noCommittedEntryLost(
 }
 
 function holds(member: Observed, entry: Entry): boolean {
-  const held = member.durableLog[entry.index - 1]
-  return held !== undefined && isSameEntry(held, entry)
+  const logs = [member.durableLog, ...member.lostLogs]
+  return logs
+    .map((log) => log[entry.index - 1])
+    .some((found) => found !== undefined && isSameEntry(found, entry))
 }

@@ -1,0 +1,79 @@
+import type { Bug } from './bug.ts'
+
+const raft = 'log/raft/raft.ts'
+const leading = 'log/raft/leading.ts'
+const standing = 'log/raft/standing.ts'
+
+/** Bugs of what keeps a lost disk harmless: found by wipes. */
+export const recoveryBugs: readonly Bug[] = [
+  {
+    name: 'a wiped member votes',
+    file: raft,
+    find: 'this.#standing.isVoter && canVote',
+    replace: 'canVote',
+  },
+  {
+    name: 'a wiped member is a voter at once',
+    file: standing,
+    find: "return this.#standing === 'voter'",
+    replace: "return this.#standing !== 'founding'",
+  },
+  {
+    name: 'a member that was formatted is a voter at once',
+    file: standing,
+    find: "this.#standing === 'founding' && this.#config.members.length === 1",
+    replace: "this.#standing === 'founding'",
+  },
+  {
+    name: 'a wiped member never gets its vote back',
+    file: standing,
+    find: 'const isLater = this.#neededTerm > 0 && term >= this.#neededTerm',
+    replace: 'const isLater = this.#neededTerm > 0 && term < 0',
+  },
+  {
+    name: 'nobody makes a new term for a wiped member',
+    file: leading,
+    find: 'if (response.recovery !== 0 && response.neededTerm > this.term) this.#renewTerm(progress)',
+    replace: 'if (response.recovery < 0) this.#renewTerm(progress)',
+  },
+]
+
+/** These take a schedule that is hard to come by. */
+export const rareRecoveryBugs: readonly Bug[] = [
+  {
+    name: 'recovers in the term in which it began',
+    file: standing,
+    find: 'this.#neededTerm = 1 + Math.max(...voters.map(({ term }) => term))',
+    replace: 'this.#neededTerm = Math.max(1, ...voters.map(({ term }) => term))',
+  },
+  {
+    name: 'asks only one member for its term',
+    file: standing,
+    find: 'if (voters.length < quorumOf(this.#config.members.length)) return\n    this.#neededTerm = 1 +',
+    replace: 'if (voters.length < 1) return\n    this.#neededTerm = 0 +',
+  },
+  {
+    name: 'confirms reads by a wiped member',
+    file: raft,
+    find: 'if (response.recovery === 0)\n      this.#outbox',
+    replace: 'this.#outbox',
+  },
+  {
+    name: 'recovers before it holds what is committed',
+    file: raft,
+    find: 'if (this.#log.termAt(index) !== term || !this.#standing.confirmed(term)) return',
+    replace: 'if (index < 1 || !this.#standing.confirmed(term)) return',
+  },
+  {
+    name: 'counts what a wiped member acknowledges',
+    file: leading,
+    find: 'progress.isRecovering ? 0 : progress.matchIndex',
+    replace: 'progress.matchIndex',
+  },
+  {
+    name: 'takes a disk that was lost twice for the same',
+    file: 'log/raft/progress.ts',
+    find: 'if (recovery !== 0 && recovery !== this.#recovery) {',
+    replace: 'if (recovery !== 0 && this.#recovery === 0) {',
+  },
+]
