@@ -67,7 +67,8 @@ class Shell {
   }
 
   #spawn(words: readonly string[]): ChildProcess {
-    const env = { ...process.env, ULTRACLOUD_SUPERVISED: '1' }
+    const ca = join(this.#directory, 'cloud', 'ca.crt')
+    const env = { ...process.env, ULTRACLOUD_SUPERVISED: '1', ULTRACLOUD_CA: ca }
     return spawn(process.execPath, [program, ...words], { cwd: this.#directory, env })
   }
 

@@ -3,6 +3,8 @@ import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { type MemberAddresses, writeClusterFiles } from '../../main/cluster_files.ts'
+import { readConfig } from '../../main/config.ts'
+import { formatMember } from '../../main/member_files.ts'
 import { MemberProcess } from '../failover/member_process.ts'
 
 /** A member's machine: its process, and the folder with its copy of the files. */
@@ -42,7 +44,13 @@ export class TlsCluster {
     }
     const cluster = new TlsCluster(directory, office, machines)
     try {
-      for (const machine of machines) await cluster.deliver(machine)
+      for (const [index, machine] of machines.entries()) {
+        await cluster.deliver(machine)
+        await formatMember(
+          join(directory, 'data', machine.name),
+          await readConfig(files.configs[index] as string),
+        )
+      }
       await Promise.all(machines.map(({ process }) => process.start()))
       return cluster
     } catch (error) {
