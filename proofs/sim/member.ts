@@ -281,7 +281,7 @@ export class SimulatedMember implements Observed {
   #writeDone(write: Write): void {
     this.#drive((raft) => {
       const done = this.#waiting.shift()
-      if (done?.write !== write) throw new RangeError('writes completed out of order')
+      if (done?.write !== write) throw new Violation('storage', 'writes completed out of order')
       this.#world.trace.add(this.#world.schedule.now, 'synced', this.id, write.sequence, write.lastIndex)
       for (const message of done.messages) this.#send(message)
       raft.persisted(write)
