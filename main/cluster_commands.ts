@@ -17,7 +17,7 @@ interface InitFlags {
 export const clusterCommand: ExtraCommand = (program, { out }) => {
   const cluster = program
     .command('cluster')
-    .summary('prepare a cluster of several members')
+    .summary('Prepares a cluster of several members.')
     .description('Prepares a control plane of several members.')
   addInit(cluster, out)
   addCertificateCommands(cluster, out)
@@ -26,7 +26,7 @@ export const clusterCommand: ExtraCommand = (program, { out }) => {
 function addInit(cluster: Command, out: ExtraContext['out']): void {
   cluster
     .command('init')
-    .summary('write the configuration files of a new cluster')
+    .summary('Writes the configuration files of a new cluster.')
     .description(
       'Writes a configuration file for each member, the secret that the members share, the master key that signs tokens, an authority and a certificate for each member, and says how to start each member. A cluster has 1, 3 or 5 members.',
     )
