@@ -45,7 +45,7 @@ function verdict(
   scope: 'system' | 'organization' | 'project',
   name: string,
 ): Verdict {
-  for (const { authorize } of engine.registry.domains.values()) {
+  for (const { authorize } of engine.registry.all.values()) {
     if (authorize !== undefined) return authorize(engine.state, actor, permission, scope, name)
   }
   return { allowed: false, why: 'no domain decides who may do what' }

@@ -10,7 +10,7 @@ import { type DecisionRecord, decodeRecord, encodeRecord, type LogRecord } from 
 import type { Registry } from './registry.ts'
 import { type Code, Rejection } from './rejection.ts'
 import { type Applied, RowStore } from './row_store.ts'
-import { undo } from './table.ts'
+import { undo, type Write } from './table.ts'
 
 /** One decision's bytes, at most. */
 const ENTRY_BYTES_MAX = 1 << 20
@@ -48,6 +48,12 @@ export interface PlatformOptions {
   readonly clock?: () => number
 }
 
+/**
+ * Hears of every applied entry in order, with the rows it wrote, before and after. Called synchronously: it must be quick,
+ * and must not throw.
+ */
+export type AppliedListener = (writes: readonly Write[], applied: Applied) => void
+
 /** A member's write side: decides on the leader, evolves on every member, and keeps the rows on disk. */
 export class Platform {
   readonly engine: Engine
@@ -65,6 +71,7 @@ export class Platform {
   readonly #unfollow: () => void
   readonly #inFlight = new InFlight()
   readonly #waiters = new Set<{ revision: number; resolve: () => void }>()
+  readonly #listeners = new Set<AppliedListener>()
   #unproposed: Pending[] = []
   #leading: { readonly term: number; next: number } | undefined
   #leadership: Leadership = { term: 0, leader: 0, ready: false }
@@ -103,6 +110,17 @@ export class Platform {
   /** The last log index whose entry is in the state for good. */
   get applied(): Applied {
     return this.#applied
+  }
+
+  /** From the next applied entry on. The returned function ends it. */
+  onApplied(listener: AppliedListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** The revision of the newest decision that the state shows: committed, or this leader's own in flight. */
+  get decidedRevision(): number {
+    return this.#leading === undefined ? this.#applied.revision : this.#leading.next - 1
   }
 
   get leading(): boolean {
@@ -156,7 +174,7 @@ export class Platform {
         return {
           revision: place.revision,
           history: this.history,
-          result: outcome.record.result,
+          result: outcome.result,
           duplicate: false,
           record: outcome.record,
         }
@@ -178,7 +196,7 @@ export class Platform {
 
   /** Resolves with a revision once this member still leads and has applied everything committed before the call (ReadIndex, Raft §6.4). */
   async barrier(): Promise<number> {
-    const decided = this.#leading === undefined ? 0 : this.#leading.next - 1
+    const decided = this.#leading === undefined ? 0 : this.decidedRevision
     try {
       const index = Math.max(await this.#log.readIndex(), decided)
       await this.whenApplied(index, BARRIER_TIMEOUT_MS)
@@ -346,21 +364,26 @@ export class Platform {
     if (decided !== undefined && decided.revision === entry.index && decided.term === entry.term) {
       this.#inFlight.shift()
       this.#applied = { revision: entry.index, time: decided.time }
-      this.#rows.write(decided.writes, this.#applied)
+      this.#applyWrites(decided.writes)
       decided.resolve()
       return
     }
     this.#abdicate()
     if (entry.kind === 'noop') {
       this.#applied = { revision: entry.index, time: this.#applied.time }
-      this.#rows.write([], this.#applied)
+      this.#applyWrites([])
       return
     }
     const record = decodeRecord(entry.payload)
     this.engine.apply(record, entry.index)
     this.#applied = { revision: entry.index, time: record.time }
     this.#lastTime = record.time
-    this.#rows.write(this.engine.state.journal.take(), this.#applied)
+    this.#applyWrites(this.engine.state.journal.take())
+  }
+
+  #applyWrites(writes: readonly Write[]): void {
+    this.#rows.write(writes, this.#applied)
+    for (const listener of this.#listeners) listener(writes, this.#applied)
   }
 }
 

@@ -49,7 +49,7 @@ export class ProcessRunner {
   async #round(): Promise<void> {
     this.#busy = true
     this.#due = Number.POSITIVE_INFINITY
-    for (const domain of this.#platform.engine.registry.domains.values()) {
+    for (const domain of this.#platform.engine.registry.all.values()) {
       for (const process of domain.processes) {
         if (this.#running && this.#platform.leading) await this.#run(process, domain.state)
       }

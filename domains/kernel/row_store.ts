@@ -152,7 +152,9 @@ async function load(
         const row = checked(key, value, at)
         rows++
         checksum = (checksum + crc32(at + row)) % MODULUS
-        const [table, rowKey] = at.split('\0', 2) as [string, string]
+        const end = at.indexOf('\0')
+        const table = at.slice(0, end)
+        const rowKey = at.slice(end + 1)
         const target = state.tables.get(table)
         if (target === undefined)
           throw new Error(`the rows hold a table ${table} that this build does not know`)

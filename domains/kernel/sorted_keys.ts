@@ -1,44 +1,104 @@
-/** Keys in ascending order of their code units: appending at the end and taking from the front are cheap. */
+/** A chunk that grows beyond this is parted in two. */
+const CHUNK_MAX = 512
+
+/**
+ * Keys in ascending order of their code units, in chunks: adding or removing one moves a chunk's worth of keys at most,
+ * however many there are.
+ */
 export class SortedKeys {
-  #keys: string[] = []
+  #chunks: string[][] = []
+  #size = 0
 
   get size(): number {
-    return this.#keys.length
+    return this.#size
   }
 
   [Symbol.iterator](): IterableIterator<string> {
-    return this.#keys[Symbol.iterator]()
+    return this.range('')
   }
 
-  at(position: number): string | undefined {
-    return this.#keys[position]
-  }
-
-  /** The first position whose key is not less than `key`. */
-  seek(key: string): number {
-    const last = this.#keys.at(-1)
-    if (last === undefined || last < key) return this.#keys.length
-    let low = 0
-    let high = this.#keys.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.#keys[middle] as string) < key) low = middle + 1
-      else high = middle
+  /** The keys not less than `from`, and less than `to` where that is given. */
+  *range(from: string, to?: string): IterableIterator<string> {
+    for (let index = Math.max(0, this.#chunkOf(from)); index < this.#chunks.length; index++) {
+      const chunk = this.#chunks[index] as string[]
+      let position = (chunk[0] as string) < from ? seek(chunk, from) : 0
+      for (; position < chunk.length; position++) {
+        const key = chunk[position] as string
+        if (to !== undefined && key >= to) return
+        yield key
+      }
     }
-    return low
+  }
+
+  /** How many keys are not less than `from`, and less than `to` where that is given. */
+  count(from: string, to?: string): number {
+    if (to !== undefined && to <= from) return 0
+    return (to === undefined ? this.#size : this.#before(to)) - this.#before(from)
   }
 
   add(key: string): void {
-    const position = this.seek(key)
-    if (this.#keys[position] === key) return
-    if (position === this.#keys.length) this.#keys.push(key)
-    else this.#keys.splice(position, 0, key)
+    const index = Math.max(0, this.#chunkOf(key))
+    const chunk = this.#chunks[index]
+    if (chunk === undefined) {
+      this.#chunks.push([key])
+      this.#size++
+      return
+    }
+    const position = seek(chunk, key)
+    if (chunk[position] === key) return
+    if (position === chunk.length) chunk.push(key)
+    else chunk.splice(position, 0, key)
+    this.#size++
+    if (chunk.length > CHUNK_MAX) this.#part(index, chunk)
   }
 
   remove(key: string): void {
-    const position = this.seek(key)
-    if (this.#keys[position] !== key) return
-    if (position === 0) this.#keys.shift()
-    else this.#keys.splice(position, 1)
+    const index = this.#chunkOf(key)
+    const chunk = this.#chunks[index]
+    if (chunk === undefined) return
+    const position = seek(chunk, key)
+    if (chunk[position] !== key) return
+    if (position === 0) chunk.shift()
+    else chunk.splice(position, 1)
+    this.#size--
+    if (chunk.length === 0) this.#chunks.splice(index, 1)
   }
+
+  /** Appending in order leaves full chunks behind, not half-full ones. */
+  #part(index: number, chunk: string[]): void {
+    const at = index === this.#chunks.length - 1 ? CHUNK_MAX : CHUNK_MAX >>> 1
+    this.#chunks.splice(index + 1, 0, chunk.splice(at))
+  }
+
+  #before(key: string): number {
+    const index = this.#chunkOf(key)
+    if (index < 0) return 0
+    let count = 0
+    for (let i = 0; i < index; i++) count += (this.#chunks[i] as string[]).length
+    return count + seek(this.#chunks[index] as string[], key)
+  }
+
+  /** The last chunk whose first key is not above `key`; -1 when there is none. */
+  #chunkOf(key: string): number {
+    let low = 0
+    let high = this.#chunks.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (((this.#chunks[middle] as string[])[0] as string) <= key) low = middle + 1
+      else high = middle
+    }
+    return low - 1
+  }
+}
+
+/** The first position whose key is not less than `key`. */
+function seek(keys: readonly string[], key: string): number {
+  let low = 0
+  let high = keys.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((keys[middle] as string) < key) low = middle + 1
+    else high = middle
+  }
+  return low
 }

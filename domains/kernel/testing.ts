@@ -47,7 +47,7 @@ export class Scenario {
     )
     if (outcome.kind === 'decided') this.records.push(outcome.record)
     this.engine.state.journal.take()
-    return (outcome.kind === 'decided' ? outcome.record.result : outcome.result) as Of<
+    return outcome.result as Of<
       C['commands'][K]['result']
     >
   }
