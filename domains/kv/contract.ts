@@ -13,6 +13,8 @@ import {
   txnFields,
 } from './model.ts'
 
+export type { KeyValue } from './model.ts'
+
 /** After a restore revisions go on from here on: beyond any that a client of the lost history can have seen. */
 const RESTORE_JUMP = 1_000_000_000
 

@@ -56,9 +56,7 @@ export function answerRange(request: RangeRequest, source: RangeSource, revision
 
 function bounded(request: RangeRequest): boolean {
   const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = request
-  return (
-    minModRevision !== 0 || maxModRevision !== 0 || minCreateRevision !== 0 || maxCreateRevision !== 0
-  )
+  return minModRevision !== 0 || maxModRevision !== 0 || minCreateRevision !== 0 || maxCreateRevision !== 0
 }
 
 function within(request: RangeRequest, { modRevision, createRevision }: KeyValue): boolean {

@@ -161,7 +161,12 @@ function holds({ keys }: KvView, compare: Compare): boolean {
   let found = false
   for (const kv of keys.range(from, to)) {
     found = true
-    if (!holdsFor(compare, compare.target === 'value' ? order(kv.value, compare.operand) : byNumber(compare, kv)))
+    if (
+      !holdsFor(
+        compare,
+        compare.target === 'value' ? order(kv.value, compare.operand) : byNumber(compare, kv),
+      )
+    )
       return false
   }
   if (found) return true

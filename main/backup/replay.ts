@@ -8,7 +8,7 @@ import { Rejection } from '../../domains/kernel/rejection.ts'
 import type { Entry } from '../../log/log.ts'
 import { type Moment, parseMoment } from '../../projections/kernel/moment.ts'
 import { type ProjectionDigest, ProjectionStore } from '../../projections/kernel/store.ts'
-import { projections } from '../projections.ts'
+import { eventProjections, projections } from '../projections.ts'
 import { type BackupEnd, type BackupHead, readBackup } from './format.ts'
 
 export interface Replayed {
@@ -31,7 +31,12 @@ export interface ReplayOptions {
 /** Reads all of a backup, replays it into a state and into projections of its own, and says their digests. Throws BackupError, EvolveError, Rejection. */
 export async function replayBackup(path: string, options: ReplayOptions): Promise<Replayed> {
   const directory = await mkdtemp(join(tmpdir(), 'ultracloud-replay-'))
-  const store = new ProjectionStore(join(directory, 'projections.sqlite'), options.registry, projections)
+  const store = new ProjectionStore(
+    join(directory, 'projections.sqlite'),
+    options.registry,
+    projections,
+    eventProjections,
+  )
   const engine = new Engine(options.registry)
   const moment = options.to === undefined ? undefined : parseMoment(options.to, Date.now())
   let head: BackupHead | undefined

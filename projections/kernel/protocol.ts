@@ -35,6 +35,10 @@ export interface Calls {
     readonly ask: Record<string, never>
     readonly answer: { readonly checkpoint: Checkpoint; readonly digests: readonly ProjectionDigest[] }
   }
+  events: {
+    readonly ask: { readonly projection: string; readonly query: string; readonly ask: object }
+    readonly answer: unknown
+  }
   scrub: { readonly ask: Record<string, never>; readonly answer: readonly string[] }
 }
 

@@ -25,6 +25,8 @@ export function* scrub(store: ProjectionStore): Generator<void, readonly string[
     if (current !== digest) damaged.push(set.name)
     if (versions !== historyDigest) damaged.push(`${set.name}.history`)
   }
+  for (const [name, projection] of store.eventProjections)
+    if (!(yield* projection.scrub())) damaged.push(name)
   return damaged
 }
 

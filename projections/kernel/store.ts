@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
 import type { Contract, RowOf } from '../../domains/kernel/contract.ts'
-import type { DecisionRecord, LogRecord } from '../../domains/kernel/record.ts'
+import type { DecisionRecord, LogRecord, StoredEvent } from '../../domains/kernel/record.ts'
 import { identities } from '../../domains/kernel/references.ts'
 import { type AnyRow, affect, type Kind, type Registry } from '../../domains/kernel/registry.ts'
+import type { EventProjection, OpenEventProjection, ProjectedEntry } from './event_projection.ts'
 import type { ProjectedResources, Projection, ResourceChange } from './projection.ts'
 import { RowSet } from './row_set.ts'
 
@@ -29,6 +30,8 @@ export class ProjectionStore implements ProjectedResources {
   readonly database: DatabaseSync
   readonly registry: Registry
   readonly #projections: readonly Projection[]
+  readonly #eventProjections: readonly EventProjection[]
+  readonly #opened = new Map<string, OpenEventProjection>()
   readonly #sets = new Map<string, RowSet>()
   readonly #entry
   readonly #referrers
@@ -40,10 +43,16 @@ export class ProjectionStore implements ProjectedResources {
   #checkpoint: Checkpoint
 
   /** Opens the file, or makes it. Throws LayoutError when another build made it: it must be built anew. */
-  constructor(path: string, registry: Registry, projections: readonly Projection[]) {
+  constructor(
+    path: string,
+    registry: Registry,
+    projections: readonly Projection[],
+    eventProjections: readonly EventProjection[] = [],
+  ) {
     this.database = new DatabaseSync(path)
     this.registry = registry
     this.#projections = projections
+    this.#eventProjections = eventProjections
     this.database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA cell_size_check = ON;
       CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
       CREATE TABLE IF NOT EXISTS entry (revision INTEGER PRIMARY KEY, time INTEGER NOT NULL, command TEXT NOT NULL, actor TEXT NOT NULL,
@@ -68,6 +77,13 @@ export class ProjectionStore implements ProjectedResources {
     for (const name of [...registry.kinds.keys(), ...projections.map((projection) => projection.name)]) {
       this.#sets.set(name, new RowSet(this.database, name, digests[name]))
     }
+    for (const projection of eventProjections) {
+      const saved = this.#meta(`events ${projection.name}`)
+      this.#opened.set(
+        projection.name,
+        projection.open(this.database, saved === undefined ? undefined : JSON.parse(saved)),
+      )
+    }
     this.#entry = this.database.prepare(
       'INSERT INTO entry (revision, time, command, actor, actor_kind, command_id, cause) VALUES (?, ?, ?, ?, ?, ?, ?)',
     )
@@ -90,7 +106,9 @@ export class ProjectionStore implements ProjectedResources {
     const parts = {
       layout: LAYOUT,
       kinds: [...this.registry.kinds.keys()],
-      projections: this.#projections.map(({ name, version }) => `${name}@${version}`),
+      projections: [...this.#projections, ...this.#eventProjections].map(
+        ({ name, version }) => `${name}@${version}`,
+      ),
     }
     return hash('sha256', JSON.stringify(parts))
   }
@@ -120,7 +138,8 @@ export class ProjectionStore implements ProjectedResources {
         JSON.stringify([this.set(name).digests.digest, this.set(name).digests.historyDigest]),
       ),
     }))
-    return [{ projection: 'tables', digest: all.digest }, ...derived]
+    const ofEvents = [...this.#opened].map(([projection, { digest }]) => ({ projection, digest }))
+    return [{ projection: 'tables', digest: all.digest }, ...derived, ...ofEvents]
   }
 
   /** The set of a kind or a projection. Throws RangeError for an unknown one. */
@@ -132,6 +151,11 @@ export class ProjectionStore implements ProjectedResources {
 
   get sets(): IterableIterator<RowSet> {
     return this.#sets.values()
+  }
+
+  /** Those that read events themselves, by name. */
+  get eventProjections(): ReadonlyMap<string, OpenEventProjection> {
+    return this.#opened
   }
 
   createIndexes(): void {
@@ -161,6 +185,8 @@ export class ProjectionStore implements ProjectedResources {
         'digests',
         JSON.stringify(Object.fromEntries([...this.#sets].map(([name, set]) => [name, set.digests]))),
       )
+      for (const [name, { saved }] of this.#opened)
+        this.#saveMeta.run(`events ${name}`, JSON.stringify(saved ?? null))
       this.#saveMeta.run('quarantined', JSON.stringify(Object.fromEntries(this.quarantined)))
       this.database.exec('COMMIT')
     } catch (error) {
@@ -181,6 +207,7 @@ export class ProjectionStore implements ProjectedResources {
       '',
     )
     if (!restored) return
+    this.#applyEvents(revision, { kind: 'history' })
     for (const projection of this.#projections)
       this.#derive(projection, revision, () => projection.affectedByHistory(this))
   }
@@ -196,8 +223,12 @@ export class ProjectionStore implements ProjectedResources {
       record.cause,
     )
     const changes: ResourceChange[] = []
-    for (const event of record.events) {
-      const present = this.registry.present(event)
+    const presented = record.events.map((event) => this.registry.present(event))
+    this.#applyEvents(revision, {
+      kind: 'events',
+      events: presented.map(({ data }, i) => ({ type: (record.events[i] as StoredEvent).type, data })),
+    })
+    for (const present of presented) {
       if (present.contract.resource === null) continue
       const kind = this.registry.kindOf(present.contract.resource)
       const before = this.#row(kind.id, present.data['uid'] as string)
@@ -217,6 +248,20 @@ export class ProjectionStore implements ProjectedResources {
         revision,
         () => new Set(changes.flatMap((change) => projection.affected(change, this))),
       )
+    }
+  }
+
+  #applyEvents(revision: number, entry: ProjectedEntry): void {
+    for (const [name, projection] of this.#opened) {
+      if (this.quarantined.has(name)) continue
+      try {
+        projection.apply(entry)
+      } catch (error) {
+        this.quarantined.set(
+          name,
+          `revision ${revision}: ${error instanceof Error ? error.message : String(error)}`,
+        )
+      }
     }
   }
 
