@@ -111,7 +111,7 @@ export async function checkSamples(name: string): Promise<number> {
   const directory = new URL(`${name}/samples/`, import.meta.url)
   const files = await readdir(directory)
   for (const [type, { version }] of Object.entries(contract.events)) {
-    for (let of = 1; of <= version; of++) expect(files).toContain(`${type}@${of}.json`)
+    for (let old = 1; old <= version; old++) expect(files).toContain(`${type}@${old}.json`)
   }
   for (const file of files) {
     const stored = JSON.parse(await readFile(new URL(file, directory), 'utf8')) as StoredEvent
@@ -120,7 +120,8 @@ export async function checkSamples(name: string): Promise<number> {
     expect(file).toBe(`${type}@${stored.version}.json`)
     if (event === undefined) throw new Error(`${file} is a sample of no event`)
     let data: Record<string, unknown> = { ...stored.data }
-    for (let of = stored.version; of < event.version; of++) data = upcast?.[`${type}@${of}`]?.(data) ?? data
+    for (let old = stored.version; old < event.version; old++)
+      data = upcast?.[`${type}@${old}`]?.(data) ?? data
     expect(event.message.schema.safeParse(data), file).toMatchObject({ success: true })
   }
   return files.length

@@ -171,6 +171,14 @@ export interface Beat {
   readonly incarnations: readonly string[]
 }
 
+/** A part of a backup file, in order. */
+export interface BackupChunk {
+  readonly data: Uint8Array
+  /** The last entry that has been read for it, of so many. */
+  readonly revision: number
+  readonly of: number
+}
+
 /** What the edges need of the cloud behind them. Every method authorizes, and throws Rejection. */
 export interface ControlPlane {
   readonly registry: Registry
@@ -190,6 +198,8 @@ export interface ControlPlane {
   /** A snapshot when there is nothing to resume from, then changes in order, until the signal aborts. */
   feed(actor: Actor, request: FeedRequest, signal: AbortSignal): AsyncIterable<FeedBatch>
   heartbeat(actor: Actor, beat: Beat): void
+  /** A backup of everything committed before the call, until the signal aborts. The leader alone can tell what that is. */
+  backup(actor: Actor, signal: AbortSignal): AsyncIterable<BackupChunk>
   /** undefined: this member leads. Else the leader's client address, '' while unknown. */
   leaderAddress(): string | undefined
   /** undefined: this member can answer the read as it is asked for. Else as `leaderAddress`. */

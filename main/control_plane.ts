@@ -7,6 +7,7 @@ import { Rejection, reject } from '../domains/kernel/rejection.ts'
 import { newCommandId } from '../domains/kernel/uuid.ts'
 import vm from '../domains/vm/contract.ts'
 import type {
+  BackupChunk,
   Beat,
   ClusterStatus,
   CommandReply,
@@ -25,12 +26,18 @@ import type { Log } from '../log/log.ts'
 import { pinnedMoment } from '../projections/kernel/page_token.ts'
 import type { EntrySummary } from '../projections/kernel/past.ts'
 import type { Runner } from '../projections/kernel/runner.ts'
+import { createBackup } from './backup/create.ts'
 import { concernedBy, whenRealized } from './realized.ts'
-import { readPermission, visible } from './visibility.ts'
+import { Sight } from './sight.ts'
+import { placeOf, readPermission, sinceRevision, visible } from './visibility.ts'
 
 const TIMEOUT_MS = 30_000
 const ENTRIES_MAX = 1000
 const LOG_BYTES = 8 << 20
+/** `host/<uid>`, `dns/<node>`, `balancer/<node>`. */
+const REALIZER = /^(host|dns|balancer)\/([a-z0-9][a-z0-9-]{0,62})$/
+/** Each one reads all of the log. */
+const BACKUPS_AT_ONCE = 2
 
 /** What the edges stand on: commands go to the platform, reads to the projections, each after its authorization. */
 export class LocalControlPlane implements ControlPlane {
@@ -39,6 +46,7 @@ export class LocalControlPlane implements ControlPlane {
   readonly #platform: Platform
   readonly #runner: Runner
   readonly #masterKey: Uint8Array
+  #backups = 0
 
   constructor(log: Log, platform: Platform, runner: Runner, masterKey: Uint8Array) {
     this.registry = platform.engine.registry
@@ -88,17 +96,17 @@ export class LocalControlPlane implements ControlPlane {
 
   async read(actor: Actor, request: ReadRequest): Promise<ReadReply> {
     const kind = this.#kind(request.kind)
+    if (request.name !== undefined && request.project === undefined && kind.resource.scope === 'project')
+      reject('INVALID_ARGUMENT', `${kind.id} has its name in a project: name that, too`, { field: 'project' })
     await this.#fresh(request)
     const allowed = visible(this.#platform.engine, actor, kind, request.project)
     const { minRevision: _, consistency: __, ...query } = request
     const answer = await this.#runner.call('read', { ...query, visible: allowed, now: Date.now() })
-    if (request.name !== undefined && answer.rows.length === 0 && request.pageToken === undefined) {
+    const name = request.name ?? request.uid
+    if (name !== undefined && answer.rows.length === 0) {
       const where = request.project === undefined ? '' : ` in project ${request.project}`
       const when = request.at === undefined ? '' : ` as of ${request.at} (revision ${answer.revision})`
-      reject('NOT_FOUND', `${kind.id} ${request.name} does not exist${where}${when}`, {
-        kind: kind.id,
-        name: request.name,
-      })
+      reject('NOT_FOUND', `${kind.id} ${name} does not exist${where}${when}`, { kind: kind.id, name })
     }
     return answer
   }
@@ -177,11 +185,17 @@ export class LocalControlPlane implements ControlPlane {
     if (kind.resource.scope === 'project' && project === undefined) {
       reject('INVALID_ARGUMENT', `${kind.id} lives in projects: name one`, { field: 'project' })
     }
-    const scope = kind.resource.scope === 'project' ? 'project' : 'system'
-    this.#platform.engine.authorize(actor, readPermission(kind), scope, project ?? '')
+    const { engine } = this.#platform
+    const place = placeOf(kind, name, project)
+    engine.authorize(actor, readPermission(kind), place.scope, place.name)
     await this.#runner.whenProjected(this.#platform.applied.revision, TIMEOUT_MS)
+    const since = sinceRevision(engine, actor, kind, place)
     const found = await this.#runner.call('why', { kind: kind.id, project: project ?? '', name })
-    return Promise.all(found.map((entry) => this.#entry(entry)))
+    if ((found[0]?.revision ?? 0) < since) {
+      const where = project === undefined ? '' : ` in project ${project}`
+      reject('NOT_FOUND', `there never was a ${kind.id} ${name}${where}`, { kind: kind.id, name })
+    }
+    return new Sight(engine, actor).of(await Promise.all(found.map((entry) => this.#entry(entry))))
   }
 
   async #entry({ revision }: EntrySummary): Promise<LogEntryView> {
@@ -255,10 +269,12 @@ export class LocalControlPlane implements ControlPlane {
         },
       )
     }
-    this.#authorizeRealizer(actor, permission, request.projection === 'hosts' ? request.slice : '')
+    const host = request.projection === 'hosts' ? request.slice : undefined
+    this.#authorizeRealizer(actor, permission, host)
     let parts: FeedChange[] = []
     let snapshot = false
     for await (const { reset, more, changes, history, revision } of this.#runner.feed(request, signal)) {
+      this.#authorizeRealizer(actor, permission, host)
       snapshot ||= reset
       for (const { key, data } of changes)
         parts.push({ key, row: data === null ? null : (JSON.parse(data) as Record<string, unknown>) })
@@ -269,8 +285,28 @@ export class LocalControlPlane implements ControlPlane {
     }
   }
 
+  async *backup(actor: Actor, signal: AbortSignal): AsyncGenerator<BackupChunk> {
+    this.#platform.engine.authorize(actor, 'cluster.backups.create', 'system', '')
+    const leader = this.leaderAddress()
+    if (leader !== undefined)
+      reject(
+        'NOT_LEADER',
+        leader === ''
+          ? 'no leader is known: only a leader can tell what is committed'
+          : `only the leader can tell what is committed: ask ${leader}`,
+        { leader },
+      )
+    if (this.#backups >= BACKUPS_AT_ONCE) reject('OVERLOADED', `${this.#backups} backups are under way`)
+    this.#backups += 1
+    try {
+      yield* createBackup({ log: this.#log, platform: this.#platform, runner: this.#runner }, signal)
+    } finally {
+      this.#backups -= 1
+    }
+  }
+
   heartbeat(actor: Actor, { realizer, realizedRevision, history }: Beat): void {
-    const [kind = '', uid = ''] = realizer.split('/', 2)
+    const [, kind = '', node = ''] = REALIZER.exec(realizer) ?? []
     const permission = heartbeatPermissions[kind]
     if (permission === undefined) {
       return reject(
@@ -279,19 +315,23 @@ export class LocalControlPlane implements ControlPlane {
         { field: 'realizer' },
       )
     }
-    this.#authorizeRealizer(actor, permission, kind === 'host' ? uid : '')
+    this.#authorizeRealizer(actor, permission, kind === 'host' ? node : undefined)
     if (!this.#platform.heartbeats.record({ realizer, realizedRevision, history }))
       throw new Rejection('OVERLOADED', 'too many realizers send heartbeats')
   }
 
-  /** A host speaks for itself alone: its own account's word counts, and an operator's who may do everything with hosts. */
-  #authorizeRealizer(actor: Actor, permission: string, host: string): void {
-    this.#platform.engine.authorize(actor, permission, 'system', '')
-    if (host === '') return
-    const row = this.#platform.engine.state.resource(vm, 'host').get(host)
-    if (row === undefined) return reject('NOT_FOUND', `host ${host} is not registered`, { host })
-    if (row.serviceAccount !== actor.principal)
-      this.#platform.engine.authorize(actor, 'vm.hosts.set-policy', 'system', '')
+  /**
+   * A host speaks for itself alone: its own account's word counts, and an operator's who may do everything with hosts. '' is all
+   * hosts; undefined: no host is concerned.
+   */
+  #authorizeRealizer(actor: Actor, permission: string, host: string | undefined): void {
+    const { engine } = this.#platform
+    engine.authorize(actor, permission, 'system', '')
+    if (host === undefined) return
+    const row = engine.state.resource(vm, 'host').get(host)
+    if (row !== undefined && row.serviceAccount === actor.principal) return
+    engine.authorize(actor, 'vm.hosts.set-policy', 'system', '')
+    if (row === undefined && host !== '') reject('NOT_FOUND', `host ${host} is not registered`, { host })
   }
 
   leaderAddress(): string | undefined {

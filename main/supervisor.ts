@@ -72,11 +72,15 @@ export class Supervised {
 /** For a supervised process: resolves when it is told to end, or when its supervisor is gone. */
 export function whenToldToEnd(supervised: boolean): Promise<void> {
   return new Promise((resolve) => {
-    process.once('SIGTERM', () => resolve())
-    process.once('SIGINT', () => resolve())
+    const end = (): void => {
+      if (supervised) process.stdin.destroy()
+      resolve()
+    }
+    process.once('SIGTERM', end)
+    process.once('SIGINT', end)
     if (!supervised) return
-    process.stdin.on('end', () => resolve())
-    process.stdin.on('close', () => resolve())
+    process.stdin.on('end', end)
+    process.stdin.on('close', end)
     process.stdin.resume()
   })
 }

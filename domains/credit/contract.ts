@@ -46,7 +46,7 @@ const amounts = z
   .min(1)
   .max(resourceClasses.length)
 
-export const quota = resource({
+const quota = resource({
   doc: 'How much of a resource class a project may hold. Its name is the class; without one the default limit holds.',
   plural: 'quotas',
   scope: 'project',

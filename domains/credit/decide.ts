@@ -24,9 +24,9 @@ export const decide: Decide<typeof state> = {
     return { uid }
   },
   Reserve: ({ project, holderKind, holder, amounts }, context) => {
-    for (const of of resourceClasses) {
-      const requested = amountOf({ amounts }, of)
-      if (requested > 0) requireLeft(context, project, of, requested)
+    for (const counted of resourceClasses) {
+      const requested = amountOf({ amounts }, counted)
+      if (requested > 0) requireLeft(context, project, counted, requested)
     }
     const uid = context.uid()
     context.emit('Reserved', {

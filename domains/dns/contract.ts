@@ -13,14 +13,14 @@ import {
 } from '../kernel/contract.ts'
 
 /** An absolute domain name, with or without the dot at its end; rows hold it in lower case and without. */
-export const DomainName = z.string().min(1).max(253)
+const DomainName = z.string().min(1).max(253)
 /** Seconds: RFC 2181 section 8. */
 const Ttl = z.int().min(0).max(2_147_483_647)
 const Values = z.array(z.string().min(1).max(4096)).min(1).max(16)
 const NameServers = z.array(DomainName).min(1).max(13)
 
 /** SOA is the zone’s own, and so are the NS records at its apex. Append only. */
-export const recordSetTypes = ['A', 'AAAA', 'NS', 'CNAME', 'MX', 'TXT', 'SRV', 'PTR', 'CAA'] as const
+const recordSetTypes = ['A', 'AAAA', 'NS', 'CNAME', 'MX', 'TXT', 'SRV', 'PTR', 'CAA'] as const
 
 export const zone = resource({
   doc: 'A zone this cloud is authoritative for. Its name is its domain name; its serial follows the log’s revision.',

@@ -33,7 +33,7 @@ export function placeOf({ scopeKind, organization, boundProject }: Binding): Pla
 }
 
 /** The grant by which a principal holds all of a pattern at a place. */
-export function holds(view: IamView, principal: string, pattern: string, place: Place): Grant | undefined {
+function holds(view: IamView, principal: string, pattern: string, place: Place): Grant | undefined {
   return grantsOf(view, principal).find(
     (grant) => reaches(view, grant.place, place) && grant.permissions.some((given) => covers(given, pattern)),
   )

@@ -16,18 +16,15 @@ import {
 const PERMISSION = /^(?:\*|(?:\*|[a-z][a-z0-9-]*)\.\*|(?:\*|[a-z][a-z0-9-]*)(?:\.(?:\*|[a-z][a-z0-9-]*)){2})$/
 
 /** `domain.plural.verb`, where `*` stands for any word, and at the end for all that follows: `vm.*`, `*.*.get`. */
-export const Permission = z
-  .string()
-  .max(128)
-  .regex(PERMISSION, 'must be domain.plural.verb, with * for any word')
+const Permission = z.string().max(128).regex(PERMISSION, 'must be domain.plural.verb, with * for any word')
 const Permissions = z.array(Permission).min(1).max(64)
 const Description = z.string().max(1024)
 /** Milliseconds since 1970; null: never. */
 const ExpiresAt = z.int().min(0)
 
-export const scopeKinds = ['system', 'organization', 'project'] as const
+const scopeKinds = ['system', 'organization', 'project'] as const
 
-export const organization = resource({
+const organization = resource({
   doc: 'A tenant: it has projects.',
   plural: 'organizations',
   scope: 'system',
@@ -35,7 +32,7 @@ export const organization = resource({
   fields: { description: [10, Description] },
 })
 
-export const project = resource({
+const project = resource({
   doc: 'What resources live in, and what quotas are set for.',
   plural: 'projects',
   scope: 'system',
@@ -43,21 +40,21 @@ export const project = resource({
   fields: { organization: [10, uses('iam.organization')], description: [11, Description] },
 })
 
-export const user = resource({
+const user = resource({
   doc: 'A person who can act.',
   plural: 'users',
   scope: 'system',
   fields: { description: [10, Description], suspended: [11, z.boolean()] },
 })
 
-export const serviceAccount = resource({
+const serviceAccount = resource({
   doc: 'A program that can act: a host, a balancer, a DNS server, a tenant’s own.',
   plural: 'service-accounts',
   scope: 'project',
   fields: { description: [10, Description], suspended: [11, z.boolean()] },
 })
 
-export const role = resource({
+const role = resource({
   doc: 'A set of permissions that a binding gives.',
   plural: 'roles',
   scope: 'system',

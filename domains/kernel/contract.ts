@@ -47,6 +47,21 @@ export interface Reference {
   readonly target: string
 }
 
+const byteSchemas = new WeakSet<z.core.$ZodType>()
+
+/** Bytes, as they are. gRPC alone carries them: JSON has no form for them. */
+export function bytes(): z.ZodType<Uint8Array> {
+  const schema = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'must be bytes')
+  byteSchemas.add(schema)
+  return schema
+}
+
+/** Whether a schema was made with `bytes`, also when described since. */
+export function isBytes(schema: z.core.$ZodType): boolean {
+  if (byteSchemas.has(schema)) return true
+  return schema._zod.parent !== undefined && isBytes(schema._zod.parent)
+}
+
 const references = new WeakMap<z.ZodType, Reference>()
 
 /** A field that holds the uid of a resource which may not be deleted while it is referred to. */

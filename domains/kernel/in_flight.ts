@@ -1,18 +1,48 @@
-import type { Write } from './table.ts'
+import type { Rejection } from './rejection.ts'
+import { undo, type Write } from './table.ts'
 
 /** Decisions that wait for their commit, at most. */
 const COUNT_MAX = 4096
 const BYTES_MAX = 32 << 20
 
 /** A decision that is evolved into the state, and not yet committed. */
-export interface Pending {
+export class Pending {
   readonly revision: number
   readonly term: number
+  /** The entry's, in milliseconds since 1970. */
   readonly time: number
   readonly payload: Uint8Array
   readonly writes: readonly Write[]
-  readonly resolve: () => void
-  readonly reject: (error: Error) => void
+  /** Resolves once it is committed and applied; rejects with a Rejection once it is undone. */
+  readonly committed: Promise<void>
+  readonly #resolve: () => void
+  readonly #reject: (why: Rejection) => void
+
+  constructor(
+    place: { readonly revision: number; readonly term: number; readonly time: number },
+    payload: Uint8Array,
+    writes: readonly Write[],
+  ) {
+    this.revision = place.revision
+    this.term = place.term
+    this.time = place.time
+    this.payload = payload
+    this.writes = writes
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    promise.catch(() => undefined)
+    this.committed = promise
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  commit(): void {
+    this.#resolve()
+  }
+
+  undo(why: Rejection): void {
+    undo(this.writes)
+    this.#reject(why)
+  }
 }
 
 /** The decisions in flight, oldest first, with a bound. */
@@ -29,6 +59,17 @@ export class InFlight {
     return this.#pending[this.#head]
   }
 
+  /** The newest. */
+  get last(): Pending | undefined {
+    return this.#head < this.#pending.length ? this.#pending.at(-1) : undefined
+  }
+
+  /** The decision at a revision; undefined when it is not in flight. */
+  at(revision: number): Pending | undefined {
+    const { first } = this
+    return first === undefined ? undefined : this.#pending[this.#head + revision - first.revision]
+  }
+
   push(pending: Pending): void {
     this.#pending.push(pending)
     this.#bytes += pending.payload.length
@@ -43,20 +84,12 @@ export class InFlight {
     this.#head = 0
   }
 
-  /** Takes the newest out, which must be this one. */
-  pop(pending: Pending): void {
-    if (this.#pending.at(-1) !== pending)
-      throw new Error(`revision ${pending.revision} is not the newest in flight`)
-    this.#pending.pop()
-    this.#bytes -= pending.payload.length
-  }
-
-  /** Takes all out. */
-  drainNewestFirst(): readonly Pending[] {
-    const drained = this.#pending.slice(this.#head).reverse()
-    this.#pending = []
-    this.#head = 0
-    this.#bytes = 0
-    return drained
+  /** Undoes every decision from a revision on, newest first. */
+  undoFrom(revision: number, why: Rejection): void {
+    for (let { last } = this; last !== undefined && last.revision >= revision; last = this.last) {
+      this.#pending.pop()
+      this.#bytes -= last.payload.length
+      last.undo(why)
+    }
   }
 }

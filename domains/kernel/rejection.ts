@@ -47,6 +47,7 @@ export const codes = {
   NOT_LEADER: { grpc: 'UNAVAILABLE', http: 503, title: 'This member does not lead' },
   UNAVAILABLE: { grpc: 'UNAVAILABLE', http: 503, title: 'Not available now' },
   TIMEOUT: { grpc: 'DEADLINE_EXCEEDED', http: 504, title: 'It took too long' },
+  BACKUP_DAMAGED: { grpc: 'DATA_LOSS', http: 500, title: 'The file is no sound backup' },
   INTERNAL: { grpc: 'INTERNAL', http: 500, title: 'A fault of the service' },
 } as const satisfies Record<string, { grpc: string; http: number; title: string }>
 

@@ -1,11 +1,16 @@
+import { hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { ClassicLevel } from 'classic-level'
+import { NO_ORIGIN, type Origin, originOf } from './origin.ts'
 import type { State } from './state.ts'
 import type { Write } from './table.ts'
 
-/** Rows wait in memory for at most this many keys, then they are written. */
+/** Rows wait in memory for at most this many keys or characters, or this long; then they are written, one batch at a time. */
 const PENDING_MAX = 4096
+const PENDING_CHARACTERS_MAX = 16 << 20
 const DELAY_MS = 50
+/** Raised when the kernel's own tables are kept otherwise. */
+const LAYOUT = 2
 
 /** What the rows on disk are the state of. */
 export interface Applied {
@@ -15,14 +20,34 @@ export interface Applied {
 }
 
 interface Meta extends Applied {
+  readonly origin: Origin
+  /** Of the build that wrote the rows. */
+  readonly layout: string
   readonly rows: number
-  /** The sum of the rows' checksums, below 2^53: a row that vanished or came back is noticed. */
+  /** The sum of the rows' checksums modulo 2^52: a row that vanished or came back is noticed. */
   readonly checksum: number
 }
 
+interface Queued {
+  /** As it is on disk, or will be once the batch under way is written. */
+  readonly before: string | undefined
+  after: string | undefined
+}
+
 const META = 'meta'
-const NOTHING: Meta = { revision: 0, time: 0, rows: 0, checksum: 0 }
 const MODULUS = 2 ** 52
+
+function nothing(layout: string): Meta {
+  return { revision: 0, time: 0, origin: NO_ORIGIN, layout, rows: 0, checksum: 0 }
+}
+
+export interface OpenedRows {
+  readonly store: RowStore
+  readonly applied: Applied
+  readonly origin: Origin
+  /** Why the rows were thrown away; undefined when they were sound. */
+  readonly repaired: string | undefined
+}
 
 /**
  * The rows of all tables as of one applied index, each with a checksum. It needs no sync: it is made from the log, a write is
@@ -30,12 +55,15 @@ const MODULUS = 2 ** 52
  */
 export class RowStore {
   readonly #database: ClassicLevel
-  #meta: Meta
-  #pending = new Map<string, { before: string | undefined; after: string | undefined }>()
-  #applied: Applied
-  #timer: NodeJS.Timeout | undefined
-  #writing: Promise<void> = Promise.resolve()
   readonly #onError: (error: Error) => void
+  #meta: Meta
+  #applied: Applied
+  #origin: { readonly revision: number; readonly payload: Uint8Array } | undefined
+  #pending = new Map<string, Queued>()
+  #characters = 0
+  #timer: NodeJS.Timeout | undefined
+  #writing: Promise<void> | undefined
+  #failure: Error | undefined
 
   private constructor(database: ClassicLevel, meta: Meta, onError: (error: Error) => void) {
     this.#database = database
@@ -46,75 +74,136 @@ export class RowStore {
 
   /**
    * Opens the rows in a directory and loads them into an empty state. Damaged rows are thrown away, all of them, and `repaired`
-   * says why: the log has the truth, and is replayed from the start.
+   * says why: the log has the truth, and is replayed from the start. `onError` is called once, when a write fails.
    */
-  static async open(
-    directory: string,
-    state: State,
-    onError: (error: Error) => void,
-  ): Promise<{ store: RowStore; applied: Applied; repaired: string | undefined }> {
+  static async open(directory: string, state: State, onError: (error: Error) => void): Promise<OpenedRows> {
+    const layout = hash('sha256', JSON.stringify([LAYOUT, [...state.tables.keys()].sort()]))
     let { database, damage: repaired } = await openDatabase(directory)
-    const { meta, damage } = await load(database, state)
+    const { meta, damage } = await load(database, state, layout)
     if (damage !== undefined) {
       await database.close()
       await ClassicLevel.destroy(directory)
       database = (await openDatabase(directory)).database
       repaired = damage
     }
-    const store = new RowStore(database, meta, onError)
-    return { store, applied: meta, repaired }
+    const { revision, time, origin } = meta
+    return { store: new RowStore(database, meta, onError), applied: { revision, time }, origin, repaired }
   }
 
-  /** Queues the rows that one applied entry wrote. */
-  write(writes: readonly Write[], applied: Applied): void {
+  /** Queues the rows that one applied entry wrote; `payload` is null for a no-op. Does nothing once a write has failed. */
+  write(writes: readonly Write[], applied: Applied, payload: Uint8Array | null): void {
+    if (this.#failure !== undefined) return
     for (const { table, key, before, after } of writes) {
       const at = `${table.name}\0${key}`
-      const pending = this.#pending.get(at)
       const encoded = after === undefined ? undefined : JSON.stringify(after)
-      if (pending === undefined)
+      this.#characters += at.length + (encoded?.length ?? 0)
+      const queued = this.#pending.get(at)
+      if (queued !== undefined) queued.after = encoded
+      else
         this.#pending.set(at, {
           before: before === undefined ? undefined : JSON.stringify(before),
           after: encoded,
         })
-      else pending.after = encoded
     }
     this.#applied = applied
-    if (this.#pending.size >= PENDING_MAX) this.flush().catch(this.#onError)
-    else this.#timer ??= setTimeout(() => void this.flush().catch(this.#onError), DELAY_MS)
+    if (payload !== null) this.#origin = { revision: applied.revision, payload }
+    if (this.#full) this.#start()
+    else this.#arm()
   }
 
   /** Writes what is queued. Rejects when the disk does. */
-  flush(): Promise<void> {
+  async flush(): Promise<void> {
+    while (this.#writing !== undefined || this.#dirty) {
+      this.#start()
+      await this.#writing
+    }
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Throws all rows away: they were of another log. */
+  clear(): void {
+    this.#pending.clear()
+    this.#characters = 0
+    this.#origin = undefined
+    this.#meta = nothing(this.#meta.layout)
+    this.#applied = this.#meta
+    const earlier = this.#writing
+    this.#run(async () => {
+      await earlier
+      await this.#database.clear()
+    })
+  }
+
+  /** Writes what is queued and closes the files, these also when a write fails. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer)
+    try {
+      await this.flush()
+    } finally {
+      clearTimeout(this.#timer)
+      await this.#database.close()
+    }
+  }
+
+  get #dirty(): boolean {
+    return this.#failure === undefined && this.#applied.revision !== this.#meta.revision
+  }
+
+  get #full(): boolean {
+    return this.#pending.size >= PENDING_MAX || this.#characters >= PENDING_CHARACTERS_MAX
+  }
+
+  #arm(): void {
+    this.#timer ??= setTimeout(() => this.#start(), DELAY_MS)
+  }
+
+  /** Begins to write what is queued, unless a batch is under way: then more is queued, a row at most once. */
+  #start(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (this.#applied.revision === this.#meta.revision) return this.#writing
-    let { rows, checksum } = this.#meta
+    if (this.#writing !== undefined || !this.#dirty) return
+    this.#run(async () => this.#takeBatch().write())
+  }
+
+  #run(write: () => Promise<void>): void {
+    const writing = write()
+      .catch((error: unknown) => {
+        this.#failure = error instanceof Error ? error : new Error(String(error))
+        this.#pending.clear()
+        this.#onError(this.#failure)
+      })
+      .then(() => {
+        if (this.#writing !== writing) return
+        this.#writing = undefined
+        if (this.#full) this.#start()
+        else if (this.#dirty) this.#arm()
+      })
+    this.#writing = writing
+  }
+
+  #takeBatch() {
+    let { rows, checksum, layout, origin } = this.#meta
     const batch = this.#database.batch()
     for (const [at, { before, after }] of this.#pending) {
       if (before !== undefined) {
         rows--
-        checksum -= crc32(at + before)
+        checksum = (checksum - crc32(at + before) + MODULUS) % MODULUS
+        if (after === undefined) batch.del(`row\0${at}`)
       }
-      if (after === undefined) {
-        if (before !== undefined) batch.del(`row\0${at}`)
-        continue
-      }
+      if (after === undefined) continue
       const sum = crc32(at + after)
       rows++
-      checksum += sum
+      checksum = (checksum + sum) % MODULUS
       batch.put(`row\0${at}`, sum.toString(16).padStart(8, '0') + after)
     }
+    if (this.#origin !== undefined) origin = originOf(this.#origin.revision, this.#origin.payload)
     this.#pending = new Map()
-    this.#meta = { ...this.#applied, rows, checksum: ((checksum % MODULUS) + MODULUS) % MODULUS }
+    this.#characters = 0
+    this.#origin = undefined
+    this.#meta = { ...this.#applied, origin, layout, rows, checksum }
     const meta = JSON.stringify(this.#meta)
     batch.put(META, crc32(meta).toString(16).padStart(8, '0') + meta)
-    this.#writing = this.#writing.then(() => batch.write())
-    return this.#writing
-  }
-
-  async close(): Promise<void> {
-    await this.flush()
-    await this.#database.close()
+    return batch
   }
 }
 
@@ -127,7 +216,7 @@ async function openDatabase(
     return { database, damage: undefined }
   } catch (error) {
     const cause = (error as { cause?: { code?: string; message?: string } }).cause
-    if (cause?.code !== 'LEVEL_CORRUPTION') throw error
+    if (cause?.code === undefined || !damaged.has(cause.code)) throw error
     await ClassicLevel.destroy(directory)
     const fresh = new ClassicLevel(directory)
     await fresh.open()
@@ -135,13 +224,22 @@ async function openDatabase(
   }
 }
 
+/** LevelDB cannot read its files; others, such as LEVEL_LOCKED, are no damage. */
+const damaged: ReadonlySet<string> = new Set([
+  'LEVEL_CORRUPTION',
+  'LEVEL_INVALID_ARGUMENT',
+  'LEVEL_NOT_FOUND',
+])
+
 async function load(
   database: ClassicLevel,
   state: State,
+  layout: string,
 ): Promise<{ meta: Meta; damage: string | undefined }> {
   try {
     const encoded = await database.get(META)
-    const meta = encoded === undefined ? NOTHING : (JSON.parse(checked(META, encoded, '')) as Meta)
+    const meta = encoded === undefined ? nothing(layout) : (JSON.parse(checked(META, encoded, '')) as Meta)
+    if (meta.layout !== layout) throw new Error('the rows were made by another build')
     let rows = 0
     let checksum = 0
     const restored: (() => void)[] = []
@@ -154,12 +252,11 @@ async function load(
         checksum = (checksum + crc32(at + row)) % MODULUS
         const end = at.indexOf('\0')
         const table = at.slice(0, end)
-        const rowKey = at.slice(end + 1)
         const target = state.tables.get(table)
         if (target === undefined)
           throw new Error(`the rows hold a table ${table} that this build does not know`)
         const restoredRow = JSON.parse(row) as object
-        restored.push(() => target.restore(rowKey, restoredRow))
+        restored.push(() => target.restore(at.slice(end + 1), restoredRow))
       }
     }
     await iterator.close()
@@ -168,7 +265,7 @@ async function load(
     for (const restore of restored) restore()
     return { meta, damage: undefined }
   } catch (error) {
-    return { meta: NOTHING, damage: error instanceof Error ? error.message : String(error) }
+    return { meta: nothing(layout), damage: error instanceof Error ? error.message : String(error) }
   }
 }
 

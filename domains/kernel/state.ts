@@ -15,7 +15,7 @@ import { type AnyRow, affect, type Kind, type PresentEvent, type Registry } from
 import { reject } from './rejection.ts'
 import { Journal, Table, type TableSpec, UniqueViolation } from './table.ts'
 
-type AnyTable = Table<object, string>
+type AnyTable = Table<object>
 
 /** All tables of all domains, changed by events alone. */
 export class State implements Resources {
@@ -90,10 +90,10 @@ export class State implements Resources {
   }
 
   /** The table of a kind by its id. Throws RangeError for an unknown one. */
-  rows(kind: string): Table<AnyRow, string> {
+  rows(kind: string): Table<AnyRow> {
     const found = this.#tables.get(kind)
     if (found === undefined) throw new RangeError(`there is no table ${kind}`)
-    return found as unknown as Table<AnyRow, string>
+    return found as unknown as Table<AnyRow>
   }
 
   referrers<C extends Contract, K extends Extract<keyof C['resources'], string>>(
@@ -116,6 +116,11 @@ export class State implements Resources {
     const found = this.#views.get(state)
     if (found === undefined) throw new RangeError(`the state of ${state.contract.name} is not registered`)
     return found as View<S>
+  }
+
+  /** Takes every row of every table out. */
+  clear(): void {
+    for (const table of this.#tables.values()) table.clear()
   }
 
   /** Evolves the state by one event. Throws EvolveError for an event that this build does not know. */

@@ -198,6 +198,11 @@ export class Table<
     this.#set(key, this.#rows.get(key), row === undefined ? undefined : deepFreeze(row as Row))
   }
 
+  /** Takes every row out without journaling it. */
+  clear(): void {
+    for (const key of [...this.#keys].reverse()) this.restore(key, undefined)
+  }
+
   #set(key: string, before: Row | undefined, after: Row | undefined): void {
     if (after === undefined) {
       this.#rows.delete(key)

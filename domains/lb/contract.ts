@@ -23,10 +23,10 @@ const PortNumber = z.int().min(1).max(65_535)
 const Weight = z.int().min(0).max(256)
 const ConnectionLimit = z.int().min(0).max(1_000_000)
 
-export const protocols = ['TCP', 'HTTP'] as const
-export const algorithms = ['ROUND_ROBIN', 'LEAST_CONNECTIONS', 'SOURCE_IP'] as const
+const protocols = ['TCP', 'HTTP'] as const
+const algorithms = ['ROUND_ROBIN', 'LEAST_CONNECTIONS', 'SOURCE_IP'] as const
 /** Octavia’s operating status. UNKNOWN: no balancer has said anything yet. Append only. */
-export const memberHealths = ['UNKNOWN', 'ONLINE', 'OFFLINE', 'DRAINING', 'NO_MONITOR', 'ERROR'] as const
+const memberHealths = ['UNKNOWN', 'ONLINE', 'OFFLINE', 'DRAINING', 'NO_MONITOR', 'ERROR'] as const
 
 const monitor = message({
   type: [1, z.enum(['TCP', 'HTTP'])],
@@ -90,7 +90,7 @@ export const listener = resource({
 })
 
 /** Either `instance` or `address` is set. A member of an instance goes with it, and so never blocks the instance’s deletion. */
-export const member = resource({
+const member = resource({
   doc: 'What takes connections of a pool: a port of an instance, or any address and port.',
   plural: 'members',
   scope: 'project',

@@ -4,9 +4,9 @@ import { message, owner, resource, Uid, uses } from '../kernel/contract.ts'
 export const imageKinds = ['built-in', 'direct-kernel'] as const
 export const accelerations = ['kvm', 'tcg'] as const
 export const hostPolicies = ['in-service', 'no-provision', 'evacuating', 'expunged'] as const
-export const hostHealths = ['up', 'suspected', 'fenced'] as const
-export const instanceIntents = ['running', 'stopped', 'deleted'] as const
-export const incarnationIntents = ['running', 'stopped', 'destroyed'] as const
+const hostHealths = ['up', 'suspected', 'fenced'] as const
+const instanceIntents = ['running', 'stopped', 'deleted'] as const
+const incarnationIntents = ['running', 'stopped', 'destroyed'] as const
 
 /**
  * What is known of an incarnation. It may be running in `creating`, `starting`, `running`, `stopping`, `quarantined` and `unknown`; it
@@ -63,7 +63,7 @@ export const Digest = z
 const Time = z.int().min(0)
 
 /** A statement about a thing, in the manner of Kubernetes: what, whether, why. */
-export const condition = message({
+const condition = message({
   type: [1, z.string().min(1).max(64)],
   status: [2, z.boolean()],
   /** A CamelCase word. */
@@ -73,7 +73,7 @@ export const condition = message({
 export const Conditions = z.array(condition.schema).max(16)
 
 /** Where a guest’s TCP port can be reached. */
-export const forward = message({
+const forward = message({
   /** uid of the port of the VPC. */
   port: [1, Uid],
   guestPort: [2, GuestPort],
@@ -89,10 +89,10 @@ const placement = message({
   reason: [3, z.string().max(512)],
 })
 /** Of the first hosts by name; the chosen one is always among them. */
-export const Placements = z.array(placement.schema).max(64)
+const Placements = z.array(placement.schema).max(64)
 
 /** An incarnation that a host runs and the log does not know. */
-export const quarantined = message({
+const quarantined = message({
   incarnation: [1, Uid],
   reason: [2, z.string().max(255)],
 })

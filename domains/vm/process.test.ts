@@ -153,4 +153,26 @@ describe('the processes of vm', () => {
     expect(instanceOf(scenario, 'other').lifecycle).toBe('running')
     expect(look()).toEqual([])
   })
+
+  it('empty a host one by one, as far as others have room', () => {
+    const { scenario, actor, look, beat } = running()
+    const request = { project: 'default', image: 'guest', subnet: 'front' }
+    scenario.run(contract, 'CreateInstance', { ...request, name: 'other' })
+    report(scenario, actor, 'other', 'running')
+    scenario.run(contract, 'SetHostPolicy', { name: 'host-1', policy: 'evacuating' })
+    beat()
+    expect(look()).toEqual([])
+    const roomy = addHost(scenario, 'host-2', { vcpus: 1, memoryMebibytes: 256 })
+    beat('host-2')
+    expect(look()).toEqual(['vm.RebootInstance'])
+    expect(look()).toEqual([])
+    const [moving, staying] =
+      incarnationOf(scenario, 'web').intent === 'stopped' ? ['web', 'other'] : ['other', 'web']
+    report(scenario, actor, moving, 'stopped')
+    expect(look()).toEqual(['vm.PlaceInstance'])
+    report(scenario, roomy, moving, 'running')
+    expect(incarnationOf(scenario, moving).host).toBe(hostOf(scenario, 'host-2').uid)
+    expect(look()).toEqual([])
+    expect(instanceOf(scenario, staying).lifecycle).toBe('running')
+  })
 })

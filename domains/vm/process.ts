@@ -1,5 +1,7 @@
 import type { Draft, Process, ProcessView } from '../kernel/domain.ts'
+import { place } from './place.ts'
 import type state from './state.ts'
+import { usageOf } from './usage.ts'
 
 type VmView = ProcessView<typeof state>
 
@@ -89,4 +91,23 @@ const adoption: Process<typeof state> = {
   },
 }
 
-export const processes = [adoption, health, placement, doubt] as const
+/** Restarts what runs on a host that is to be emptied elsewhere: one at a time, and only what another host has room for. */
+const evacuation: Process<typeof state> = {
+  name: 'vm-evacuation',
+  plan: ({ state }) =>
+    [...state.host.values()]
+      .filter(({ policy, health }) => policy === 'evacuating' && health === 'up')
+      .flatMap(({ uid }): Draft[] => {
+        const held = state.incarnation.list('holding', uid)
+        const next = held.find(({ intent }) => intent === 'running')
+        if (next === undefined || held.some(({ intent }) => intent !== 'running')) return []
+        const { chosen } = place(state.host.values(), (host) => usageOf(state, host), next)
+        const instance = state.instance.get(next.instance)
+        if (chosen === undefined || instance === undefined) return []
+        const { project, name, revision } = instance
+        const cause = `vm.instance/${instance.uid}@${revision}`
+        return [{ type: 'vm.RebootInstance', data: { project, name }, cause }]
+      }),
+}
+
+export const processes = [adoption, health, placement, doubt, evacuation] as const

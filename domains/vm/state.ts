@@ -51,6 +51,6 @@ export default state(
 )
 
 /** True where nothing of an instance may run. */
-export function isWaiting({ lifecycle }: Pick<Instance, 'lifecycle'>): boolean {
+function isWaiting({ lifecycle }: Pick<Instance, 'lifecycle'>): boolean {
   return lifecycle === 'pending' || lifecycle === 'stopped' || lifecycle === 'failed'
 }

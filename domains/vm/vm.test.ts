@@ -132,8 +132,8 @@ describe('vm', () => {
     const scenario = networked()
     addHost(scenario, 'host-1', { vcpus: 1024, memoryMebibytes: 1_000_000 })
     const quota = { project: 'default', limit: 10_000_000 }
-    for (const of of ['instances', 'vcpus', 'memory-mib', 'ports'])
-      take(scenario, ['credit.SetQuota', { ...quota, class: of }])
+    for (const counted of ['instances', 'vcpus', 'memory-mib', 'ports'])
+      take(scenario, ['credit.SetQuota', { ...quota, class: counted }])
     take(scenario, ['vpc.CreateSubnet', inDefault('large', { vpc: 'net', cidr: '10.0.32.0/20' })])
     for (let n = 0; n < 1001; n++)
       scenario.run(contract, 'CreateInstance', inDefault(`i${n}`, { image: 'guest', subnet: 'large' }))

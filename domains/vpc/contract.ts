@@ -15,16 +15,16 @@ import {
 } from '../kernel/contract.ts'
 
 /** `10.0.0.0/16`; that the host bits are zero is checked when it is used. */
-export const Cidr = z.cidrv4().max(18)
-export const Address = z.ipv4().max(15)
+const Cidr = z.cidrv4().max(18)
+const Address = z.ipv4().max(15)
 /** Lower case, as `02:ab:…`. */
 const MacAddress = z
   .string()
   .max(17)
   .regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, 'must be six octets in lower-case hexadecimal')
 
-export const ruleDirections = ['ingress', 'egress'] as const
-export const ruleProtocols = ['any', 'tcp', 'udp', 'icmp'] as const
+const ruleDirections = ['ingress', 'egress'] as const
+const ruleProtocols = ['any', 'tcp', 'udp', 'icmp'] as const
 const PortNumber = z.int().min(0).max(65_535)
 
 /** Ports are of TCP and UDP; 0 to 65535 are all of them. */
@@ -38,9 +38,9 @@ const rule = message({
 const Rules = z.array(rule.schema).max(64)
 
 /** `down`: nobody uses it. `binding`: an incarnation is to use it. `active`: its guest runs. */
-export const portStates = ['down', 'binding', 'active'] as const
+const portStates = ['down', 'binding', 'active'] as const
 
-export const vpc = resource({
+const vpc = resource({
   doc: 'A network of its own: its addresses may overlap those of others.',
   plural: 'vpcs',
   scope: 'project',
@@ -58,7 +58,7 @@ export const subnet = resource({
   fields: { vpc: [10, owner('vpc.vpc')], cidr: [11, Cidr], gateway: [12, Address] },
 })
 
-export const securityGroup = resource({
+const securityGroup = resource({
   doc: 'Rules that say what may reach and leave the ports that use it. What no rule allows is dropped.',
   plural: 'security-groups',
   scope: 'project',

@@ -71,13 +71,19 @@ export class Cloud {
     } while (pageToken !== undefined)
   }
 
-  /** A stream from the first member that can be reached; it is not resumed when that one goes. */
+  /** A stream from the first member that can be reached and may serve it; it is not resumed when that one goes. */
   async *stream(method: string, request: Fields, signal: AbortSignal): AsyncIterable<Fields> {
-    const client = await this.#reachable(Date.now() + (this.#options.timeoutMilliseconds ?? TIMEOUT_MS))
-    try {
-      yield* client.stream(method, request, signal)
-    } catch (error) {
-      throw error instanceof Rejection ? fromRejection(error, false) : error
+    for (let attempt = 1; ; attempt++) {
+      const client = await this.#reachable(Date.now() + (this.#options.timeoutMilliseconds ?? TIMEOUT_MS))
+      try {
+        return yield* client.stream(method, request, signal)
+      } catch (error) {
+        if (!(error instanceof Rejection)) throw error
+        if (error.code !== 'NOT_LEADER' || attempt >= this.#options.servers.length)
+          throw fromRejection(error, false)
+        this.#options.note(`${this.#server}: ${error.message}; asking the next member`)
+        this.#next()
+      }
     }
   }
 

@@ -49,6 +49,15 @@ export function columnsOf(registry: Registry, kind: Kind, wide: boolean): readon
   return columns.filter((column) => shown.includes(column)).sort((a, b) => place(a) - place(b))
 }
 
+/** Which of a kind's fields hold uids, and of what. */
+export function targetsOf(registry: Registry, kind: Kind): ReadonlyMap<string, string> {
+  return new Map(
+    columnsOf(registry, kind, true).flatMap(({ field, target }) =>
+      target === undefined ? [] : [[field.key, target] as const],
+    ),
+  )
+}
+
 /** Columns of this importance come first; the others keep the contract's order. */
 function place({ field }: Column): number {
   const index = (importance as readonly string[]).indexOf(field.key)

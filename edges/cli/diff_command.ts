@@ -1,16 +1,11 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { Command } from 'commander'
-import type { DiffReply, RowChange } from '../control_plane.ts'
+import type { DiffReply } from '../control_plane.ts'
+import { changeTitle, DiffLines } from './diff_lines.ts'
 import { usageError } from './exit_codes.ts'
 import { addGlobalOptions } from './global_options.ts'
 import type { Session, Sessions } from './session.ts'
-import type { Style } from './style.ts'
-import { inline, printable } from './values.ts'
 
 type Row = Readonly<Record<string, unknown>>
-
-/** They change with every change, and say nothing of it. */
-const stamps: ReadonlySet<string> = new Set(['revision', 'updatedAt', 'createdRevision', 'createdAt', 'uid'])
 
 /** Adds `diff`. */
 export function addDiffCommand(program: Command, sessions: Sessions): void {
@@ -42,15 +37,22 @@ async function diff(session: Session, from: string, to: string): Promise<void> {
       for (const change of reply.changes) await out.line(JSON.stringify(change))
       break
     case 'name':
-      for (const change of reply.changes) await out.line(title(change))
+      for (const change of reply.changes) await out.line(changeTitle(change))
       break
     default:
-      await out.line(out.style.dim(`revision ${reply.from} to ${reply.to}: ${count(reply.changes.length)}`))
-      for (const change of reply.changes)
-        for (const line of changeLines(change, out.style)) await out.line(line)
+      await printChanges(session, reply)
   }
   if (reply.truncated && !globals.quiet)
     progress.note('There are more changes than fit into one answer: take moments that are closer together.')
+}
+
+async function printChanges({ out, registry, names }: Session, reply: DiffReply): Promise<void> {
+  const { from, to, changes } = reply
+  const sides = { before: names(String(from)), after: names(String(to)) }
+  const lines = new DiffLines(registry, sides, out.style)
+  await lines.learn(changes)
+  await out.line(out.style.dim(`revision ${from} to ${to}: ${count(changes.length)}`))
+  for (const change of changes) for (const line of lines.lines(change)) await out.line(line)
 }
 
 function diffReply(answer: Row): DiffReply {
@@ -67,42 +69,6 @@ function diffReply(answer: Row): DiffReply {
       after: row(afterJson),
     })),
   }
-}
-
-function title({ kind, uid, before, after }: RowChange): string {
-  const row = after ?? before ?? {}
-  const project = typeof row['project'] === 'string' ? `${row['project']}/` : ''
-  const name = typeof row['name'] === 'string' ? row['name'] : uid
-  return printable(`${kind} ${project}${name}`)
-}
-
-/** `+` is new, `-` is gone, `~` is changed, each field on a line with what it was and is. */
-function changeLines(change: RowChange, style: Style): readonly string[] {
-  const { before, after } = change
-  if (before === null)
-    return [
-      style.green(`+ ${title(change)}`),
-      ...fields(after ?? {}).map(([key, value]) => style.green(`    ${key}: ${inline(value)}`)),
-    ]
-  if (after === null) return [style.red(`- ${title(change)}`)]
-  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
-    (key) => !stamps.has(key) && !isDeepStrictEqual(before[key], after[key]),
-  )
-  const lines = keys.map(
-    (key) => `    ${key}: ${style.red(inline(before[key]))} → ${style.green(inline(after[key]))}`,
-  )
-  return [style.yellow(`~ ${title(change)}`), ...lines]
-}
-
-function fields(row: Row): readonly (readonly [string, unknown])[] {
-  return Object.entries(row).filter(
-    ([key, value]) => !stamps.has(key) && key !== 'name' && key !== 'project' && !isEmpty(value),
-  )
-}
-
-function isEmpty(value: unknown): boolean {
-  if (value === null || value === undefined || value === '') return true
-  return typeof value === 'object' && Object.keys(value).length === 0
 }
 
 function count(changes: number): string {

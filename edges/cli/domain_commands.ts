@@ -17,7 +17,7 @@ import {
 } from './request_flags.ts'
 import type { Session, Sessions } from './session.ts'
 
-export const waitLevels = ['committed', 'projected', 'realized'] as const satisfies readonly WaitLevel[]
+const waitLevels = ['committed', 'projected', 'realized'] as const satisfies readonly WaitLevel[]
 
 /** Adds `<domain> <command>` for every command of the contracts. */
 export function addDomainCommands(program: Commander, sessions: Sessions): void {

@@ -50,9 +50,12 @@ export function usageError(message: string, hint?: string): CliError {
 const TOKEN_HINT =
   'A token is taken from --token, --token-file, ULTRACLOUD_TOKEN, or admin.token in the data directory.'
 
-/** The end that belongs to a rejection. `command`: something may have happened, although no answer came. */
+/** The end that belongs to a rejection. `command`: something may have happened, although no answer came. What gRPC says of its own deadline helps nobody. */
 export function fromRejection(rejection: Rejection, command: boolean): CliError {
-  return new CliError(reasonOf(rejection.code, command), rejection.message, {
+  const message = /^Deadline exceeded\b/.test(rejection.message)
+    ? 'no answer came in time'
+    : rejection.message
+  return new CliError(reasonOf(rejection.code, command), message, {
     code: rejection.code,
     details: rejection.details,
     hint: rejection.code === 'UNAUTHENTICATED' ? TOKEN_HINT : undefined,

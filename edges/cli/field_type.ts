@@ -88,7 +88,7 @@ function unwrap(schema: z.core.$ZodType): {
 }
 
 /** Throws TypeError for a shape that no flag can say; none has a form on the wire either. */
-export function typeOf(schema: z.core.$ZodType): FieldType {
+function typeOf(schema: z.core.$ZodType): FieldType {
   const { inner } = unwrap(schema)
   const { def } = (inner as z.core.$ZodTypes)._zod
   switch (def.type) {

@@ -10,7 +10,7 @@ export const DEFAULT_SERVER = '127.0.0.1:7420'
 const SERVERS_MAX = 16
 
 /** Flags that stand on every level; a command's own flag of the same name hides one there. */
-export function globalOptions(): readonly Option[] {
+function globalOptions(): readonly Option[] {
   return [
     new Option(
       '--server <host:port>',

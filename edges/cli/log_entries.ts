@@ -48,6 +48,13 @@ export function entryLines(
   const indent = ' '.repeat(8)
   if (cause !== '') lines.push(`${indent}${style.dim(`because of ${printable(cause)}`)}`)
   if (detailed) lines.push(...eventLines(events).map((line) => `${indent}${line}`))
-  else if (events.length > 0) lines.push(`${indent}${style.dim(events.map(({ type }) => type).join(', '))}`)
+  else if (events.length > 0) lines.push(`${indent}${style.dim(counted(events.map(({ type }) => type)))}`)
   return lines
+}
+
+/** `vm.InstanceCreated, vpc.PortAllocated ×2`, in the order of their first. */
+function counted(types: readonly string[]): string {
+  const counts = new Map<string, number>()
+  for (const type of types) counts.set(type, (counts.get(type) ?? 0) + 1)
+  return [...counts].map(([type, count]) => (count === 1 ? type : `${type} ×${count}`)).join(', ')
 }

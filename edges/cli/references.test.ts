@@ -73,6 +73,22 @@ describe('a table', () => {
     ])
   })
 
+  it('of changes has them, too, as they were and as they are', async () => {
+    const { control, env } = await instances()
+    const before = row('vm1')
+    control.diff = async () => ({
+      from: 2,
+      to: 3,
+      truncated: false,
+      changes: [{ kind: 'vm.instance', uid: 'vm1', before, after: { ...before, host: null } }],
+    })
+    const { stdout } = await cli(['diff', '--from', '2', '--to', '3'], { env, registry })
+    expect(stdout).toBe('revision 2 to 3: one change\n~ vm.instance demo/vm1\n    host: rack-1 → null\n')
+    expect(control.asked.filter(({ kind }) => kind === 'vm.host')).toMatchObject([
+      { uid: 'host-uid', at: '2' },
+    ])
+  })
+
   it('is bold on a terminal alone, and not where NO_COLOR is set', async () => {
     const { env } = await instances()
     const print = async (isTTY: boolean, more = {}): Promise<string> => {

@@ -68,6 +68,14 @@ describe('a cloud that can not be reached', () => {
     expect(stderr).toContain('trying again with the same command id')
   })
 
+  it('ends a read with 3 when a member takes the connection and then says nothing', async () => {
+    const silent = createServer((socket) => void socket.on('error', () => undefined))
+    const address = await listening(silent)
+    onTestFinished(() => void silent.close())
+    const { code, stderr } = await run(['status', '--timeout', '500ms'], address)
+    expect({ code, stderr }).toEqual({ code: 3, stderr: 'error: TIMEOUT: no answer came in time\n' })
+  })
+
   it('is not where the next member is up', async () => {
     const { address, control } = await grpcEdge()
     expect(await run(create, await nowhere(), address)).toMatchObject({ code: 0, stderr: '' })

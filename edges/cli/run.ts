@@ -37,8 +37,8 @@ export async function runCli(argv: readonly string[], environment: CliEnvironmen
   }
 }
 
-/** The whole tree of commands, with nothing run yet: completion and the tests read it, too. */
-export function buildProgram(sessions: Sessions, progresses: Progress[] = []): Command {
+/** The whole tree of commands. */
+function buildProgram(sessions: Sessions, progresses: Progress[] = []): Command {
   const { stdout, stderr, env, extra } = sessions.environment
   const program = new Command('ultracloud')
   const width = (stream: { readonly columns?: number }): number =>

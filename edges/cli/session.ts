@@ -27,7 +27,7 @@ export interface Session {
   /** What to say when Ctrl-C ends it from now on. */
   readonly ifInterrupted: (hint: string) => void
   /** Names behind uids, as of a moment. */
-  names(at?: string): ResourceNames
+  readonly names: (at?: string) => ResourceNames
   /** Reads a file that a flag names; `-` is the standard input. */
   readonly readText: (file: string) => Promise<string>
 }

@@ -10,7 +10,10 @@ export function addStatusCommand(program: Command, sessions: Sessions): void {
   const command = program
     .command('status')
     .description('Shows members, leader, revision, history, the lag of each projection, and hosts.')
-    .addHelpText('after', '\nExamples:\n  $ ultracloud status\n  $ ultracloud status -o json | jq .leader\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ ultracloud status\n  $ ultracloud status -o wide          with the digest of each projection\n  $ ultracloud status -o json | jq .leader\n',
+    )
   addGlobalOptions(command, true)
   command.action(async () => await sessions.run(command, show))
 }
@@ -26,11 +29,17 @@ async function show(session: Session): Promise<void> {
       for (const { id } of status.members) await out.line(id)
       return
     default:
-      for (const line of lines(status, out.style.bold, Date.now())) await out.line(line)
+      for (const line of lines(status, globals.format === 'wide', out.style.bold, Date.now()))
+        await out.line(line)
   }
 }
 
-function lines(status: ClusterStatus, bold: (text: string) => string, now: number): readonly string[] {
+function lines(
+  status: ClusterStatus,
+  wide: boolean,
+  bold: (text: string) => string,
+  now: number,
+): readonly string[] {
   const { members, projections, hosts } = status
   const facts = pairs(
     [
@@ -43,7 +52,12 @@ function lines(status: ClusterStatus, bold: (text: string) => string, now: numbe
     '',
   )
   const memberRows = members.map(({ id, address, leader }) => [id, address, leader ? 'leader' : 'follower'])
-  const projectionRows = projections.map(({ name, revision, lag }) => [name, String(revision), String(lag)])
+  const projectionRows = projections.map(({ name, revision, lag, digest }) => [
+    name,
+    String(revision),
+    String(lag),
+    ...(wide ? [digest] : []),
+  ])
   const hostRows = hosts.map(({ name, realizedRevision, lastHeartbeat }) => [
     name,
     String(realizedRevision),
@@ -54,7 +68,7 @@ function lines(status: ClusterStatus, bold: (text: string) => string, now: numbe
     '',
     ...table(['MEMBER', 'ADDRESS', 'ROLE'], memberRows, bold),
     '',
-    ...table(['PROJECTION', 'REVISION', 'LAG'], projectionRows, bold),
+    ...table(['PROJECTION', 'REVISION', 'LAG', ...(wide ? ['DIGEST'] : [])], projectionRows, bold),
     '',
     ...(hostRows.length === 0
       ? ['There are no hosts.']

@@ -9,7 +9,10 @@ export function table(
   const widths = header.map((title, column) =>
     Math.max(width(title), ...rows.map((row) => width(row[column] ?? ''))),
   )
-  const numeric = header.map((_, column) => rows.length > 0 && rows.every((row) => isNumber(row[column])))
+  const numeric = header.map((_, column) => {
+    const said = rows.map((row) => row[column] ?? '').filter((text) => text !== '' && text !== '-')
+    return said.length > 0 && said.every(isNumber)
+  })
   const line = (cells: readonly string[]): string =>
     cells
       .map((cell, column) => {
@@ -29,8 +32,8 @@ export function pairs(entries: readonly (readonly [string, string])[], indent = 
   )
 }
 
-function isNumber(cell: string | undefined): boolean {
-  return cell === undefined || cell === '' || cell === '-' || /^-?\d+(\.\d+)?$/.test(cell)
+function isNumber(cell: string): boolean {
+  return /^-?\d+(\.\d+)?$/.test(cell)
 }
 
 /** Terminal cells, counted by code points. */

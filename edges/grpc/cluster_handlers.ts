@@ -1,8 +1,9 @@
 import type { Message, Of } from '../../domains/kernel/contract.ts'
 import { parseRequest } from '../../domains/kernel/parse.ts'
-import type { ControlPlane, LogEntryView, LogPage } from '../control_plane.ts'
+import type { BackupChunk, ControlPlane, LogEntryView, LogPage } from '../control_plane.ts'
 import type { Call, Fields, StreamHandler, UnaryHandler } from './call.ts'
 import {
+  BackupRequest,
   type ClusterMethodName,
   DiffRequest,
   FollowFeedRequest,
@@ -17,7 +18,7 @@ import { MESSAGE_CHARACTERS_MAX } from './limits.ts'
 
 const LOG_BATCH = 256
 
-type StreamName = 'Log' | 'FollowFeed'
+type StreamName = 'Log' | 'FollowFeed' | 'Backup'
 type UnaryHandlers = Readonly<Record<Exclude<ClusterMethodName, StreamName>, UnaryHandler>>
 type StreamHandlers = Readonly<Record<StreamName, StreamHandler>>
 
@@ -48,6 +49,10 @@ export function clusterHandlers(control: ControlPlane): UnaryHandlers & StreamHa
     FollowFeed: (request, call) => {
       const feed = parseRequest('FollowFeed', FollowFeedRequest, request)
       return feedMessages(control.feed(call.actor, feed, call.signal))
+    },
+    Backup: (request, { actor, signal }) => {
+      parseRequest('Backup', BackupRequest, request)
+      return backupMessages(control.backup(actor, signal))
     },
   }
 }
@@ -95,6 +100,10 @@ function* logMessages({ entries, next }: LogPage): Iterable<Fields> {
     characters += size
   }
   if (part.length > 0) yield { entries: part, next }
+}
+
+async function* backupMessages(chunks: AsyncIterable<BackupChunk>): AsyncIterable<Fields> {
+  for await (const chunk of chunks) yield { ...chunk }
 }
 
 function entryFields(entry: LogEntryView): Fields {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { message } from '../../domains/kernel/contract.ts'
+import { bytes, message } from '../../domains/kernel/contract.ts'
 import { Event } from '../../domains/kernel/wire/common.ts'
 import type { Method, Service } from '../../domains/kernel/wire/service.ts'
 
@@ -117,9 +117,23 @@ export const HeartbeatRequest = message({
   incarnations: [4, z.array(z.string().max(64)).max(10_000)],
 })
 const HeartbeatResponse = message({})
+export const BackupRequest = message({})
+const BackupResponse = message({
+  data: [1, bytes().describe('The next part of the file.')],
+  revision: [2, z.int().describe('The last entry that has been read for it.')],
+  of: [3, z.int().describe('The last entry that will be in it.')],
+})
 
 /** What a method of the cluster's own service does. */
-export type ClusterMethodName = 'Status' | 'MemberList' | 'Log' | 'Why' | 'Diff' | 'FollowFeed' | 'Heartbeat'
+export type ClusterMethodName =
+  | 'Status'
+  | 'MemberList'
+  | 'Log'
+  | 'Why'
+  | 'Diff'
+  | 'FollowFeed'
+  | 'Heartbeat'
+  | 'Backup'
 
 export interface ClusterMethod extends Method {
   readonly role: 'cluster'
@@ -178,6 +192,13 @@ export const clusterMethods: readonly ClusterMethod[] = [
     doc: 'A realizer is alive, and how far it is. It stays out of the log.',
     request: HeartbeatRequest,
     response: HeartbeatResponse,
+  },
+  {
+    ...streaming,
+    name: 'Backup',
+    doc: 'A backup of everything committed before the call, as one file. The leader makes it.',
+    request: BackupRequest,
+    response: BackupResponse,
   },
 ]
 

@@ -1,6 +1,7 @@
 import type { Of } from '../../domains/kernel/contract.ts'
 import { parseRequest } from '../../domains/kernel/parse.ts'
 import type { Registry } from '../../domains/kernel/registry.ts'
+import { Rejection } from '../../domains/kernel/rejection.ts'
 import { CommandOptions, type CommandOutcome, type ReadOptions } from '../../domains/kernel/wire/common.ts'
 import type { DomainMethod } from '../../domains/kernel/wire/domain_service.ts'
 import type { CommandReply, CommandRequest, ControlPlane, ReadRequest } from '../control_plane.ts'
@@ -17,7 +18,10 @@ export function domainHandler(control: ControlPlane, method: DomainMethod): Unar
       }
     case 'get':
       return async (request, call) => {
-        const reply = await control.read(call.actor, readRequest(control.registry, method, request))
+        const wanted = readRequest(control.registry, method, request)
+        if (wanted.name === undefined && wanted.uid === undefined)
+          throw new Rejection('INVALID_ARGUMENT', `${method.name}: a name or a uid is needed`)
+        const reply = await control.read(call.actor, wanted)
         return { [method.field]: reply.rows[0], readOutcome: reply }
       }
     case 'list':

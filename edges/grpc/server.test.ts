@@ -252,7 +252,7 @@ describe('the server', () => {
     const { control, address } = await grpcEdge()
     control.read = () =>
       Promise.reject(new Rejection('NO_CAPACITY', 'é'.repeat(5000), { hosts: 'é'.repeat(5000) }))
-    const error = await rawCall(address, '/ultracloud.toy.v1.ToyService/GetBox', Buffer.alloc(0))
+    const error = await rawCall(address, '/ultracloud.toy.v1.ToyService/GetBox', Buffer.from([0x12, 1, 0x61]))
     expect(error).toMatchObject({ code: status.RESOURCE_EXHAUSTED })
     expect(error?.metadata.get(DETAILS_TRAILER)).toEqual(['{"truncated":true}'])
   })

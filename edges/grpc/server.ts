@@ -131,7 +131,7 @@ class Served {
       definitions[path] = definition(path, method.stream)
       if (method.role !== 'cluster') {
         handlers[path] = this.#unary(each, domainHandler(this.#options.control, method))
-      } else if (method.name === 'Log' || method.name === 'FollowFeed') {
+      } else if (method.name === 'Log' || method.name === 'FollowFeed' || method.name === 'Backup') {
         handlers[path] = this.#stream(each, cluster[method.name])
       } else {
         handlers[path] = this.#unary(each, cluster[method.name])
@@ -175,6 +175,7 @@ class Served {
     }
   }
 
+  /** Every message takes a token that still holds: a stream may outlive it. */
   async #pour(
     each: ApiMethod,
     handler: StreamHandler,
@@ -185,7 +186,11 @@ class Served {
     try {
       const call = this.#enter(stream)
       const answers = handler(this.#decode(each, stream.request), call)
-      const encode = (answer: Fields): Buffer => this.#options.api.codec.encode(each.types.response, answer)
+      const token = tokenOf(stream)
+      const encode = (answer: Fields): Buffer => {
+        this.#options.control.authenticate(token)
+        return this.#options.api.codec.encode(each.types.response, answer)
+      }
       await writeAll(stream, answers, encode, call.signal, this.#options.slowReaderMilliseconds ?? 30_000)
       if (this.#stopping.aborted) throw new Rejection('UNAVAILABLE', 'this member is stopping')
     } finally {
@@ -197,14 +202,14 @@ class Served {
   async #forward(each: ApiMethod, raw: RawCall, leader: string): Promise<Buffer> {
     if (raw.metadata.get(FORWARDED).length > 0)
       throw new Rejection('NOT_LEADER', 'this member was taken for the leader, and is not')
-    const token = bearerToken(raw.metadata.get('authorization')[0])
+    const token = tokenOf(raw)
     const { forwarder } = this.#options
     const unanswered = isRead(each) ? 'UNAVAILABLE' : 'OUTCOME_UNKNOWN'
     return await forwarder.call(leader, each.path, raw.request, token, remaining(raw), unanswered)
   }
 
   #enter(raw: RawCall): Call {
-    const actor = this.#options.control.authenticate(bearerToken(raw.metadata.get('authorization')[0]))
+    const actor = this.#options.control.authenticate(tokenOf(raw))
     const cancelled = new AbortController()
     raw.on('cancelled', () => cancelled.abort())
     const signal = AbortSignal.any([cancelled.signal, this.#stopping])
@@ -244,6 +249,10 @@ function isRead({ method }: ApiMethod): boolean {
 function remaining(raw: RawCall): number | undefined {
   const deadline = Number(raw.getDeadline())
   return Number.isFinite(deadline) ? Math.max(0, deadline - Date.now()) : undefined
+}
+
+function tokenOf({ metadata }: Pick<RawCall, 'metadata'>): string | undefined {
+  return bearerToken(metadata.get('authorization')[0])
 }
 
 function definition(path: string, responseStream: boolean): RawMethod {

@@ -3,6 +3,7 @@ import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import type { ControlPlane } from '../control_plane.ts'
 import { type Authenticated, addAuthentication } from './authenticate.ts'
+import { refuseBroken } from './broken_request.ts'
 import { addCommands } from './commands.ts'
 import type { Forward } from './forward.ts'
 import { addHistory } from './history.ts'
@@ -60,6 +61,7 @@ function restApp(options: RestServerOptions): FastifyInstance {
       headersTimeout: clientTimeoutMilliseconds,
       connectionsCheckingInterval: Math.ceil(clientTimeoutMilliseconds / 4),
     },
+    clientErrorHandler: refuseBroken,
     frameworkErrors: (error, _, reply) => sendProblem(reply, knownProblem(error) ?? fault),
   })
   app.removeContentTypeParser('text/plain')

@@ -3,6 +3,7 @@ import { parseRequest } from '../../domains/kernel/parse.ts'
 import type { Registry } from '../../domains/kernel/registry.ts'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import type {
+  BackupChunk,
   Beat,
   ClusterStatus,
   CommandReply,
@@ -149,6 +150,12 @@ export class FakeControlPlane implements ControlPlane {
   feed(_: Actor, request: FeedRequest, signal: AbortSignal): AsyncIterable<FeedBatch> {
     this.feeds.push(request)
     return this.feedSource(request, signal)
+  }
+
+  async *backup(): AsyncIterable<BackupChunk> {
+    if (this.leader !== undefined) throw new Rejection('NOT_LEADER', 'this member does not lead')
+    yield { data: Buffer.from('toy '), revision: 0, of: 1 }
+    yield { data: Buffer.from('backup'), revision: 1, of: 1 }
   }
 
   heartbeat(_: Actor, beat: Beat): void {

@@ -1,168 +1,106 @@
 import { createHash } from 'node:crypto'
-import { open } from 'node:fs/promises'
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { z } from 'zod'
+import { Rejection } from '../../domains/kernel/rejection.ts'
 import type { Entry } from '../../log/log.ts'
-import type { ProjectionDigest } from '../../projections/kernel/store.ts'
 
 /*
  * A backup is one file: 8 bytes of magic, then frames. A frame is its type (1 byte), the length of its body (4 bytes, big-endian), the
  * body, and the chain: SHA-256 over the chain before and all of the frame until there. H: JSON, what the backup is of. B: entries,
  * compressed with Zstandard (RFC 8878). E: JSON, what was there at its end. Nothing follows E.
  */
-const MAGIC = Buffer.from('UCBACKUP')
-const HEAD_BYTES = 5
-const CHAIN_BYTES = 32
-const BLOCK_BYTES = 1 << 20
-const FRAME_BYTES_MAX = 16 << 20
+export const MAGIC = Buffer.from('UCBACKUP')
+export const HEAD_BYTES = 5
+export const CHAIN_BYTES = 32
+/** A block is full once its entries have this many bytes; the last of them may go beyond it. */
+export const BLOCK_BYTES = 1 << 20
+/** What one entry may have: the log takes no larger payload. */
+const ENTRY_BYTES_MAX = 2 << 20
+/** A block when it is no more compressed. */
+export const BLOCK_BYTES_MAX = BLOCK_BYTES + ENTRY_BYTES_MAX
+/** A frame's body: Zstandard makes what it cannot compress a little larger. */
+export const BODY_BYTES_MAX = BLOCK_BYTES_MAX + (64 << 10)
+
+/** Term (6 bytes), kind (1), length of the payload (4), all big-endian; then the payload. Its index is its place. */
 const ENTRY_HEAD_BYTES = 11
+const kinds = ['noop', 'data'] as const
 
-export interface BackupHead {
-  readonly format: 1
-  readonly clusterId: string
+const Text = z.string().max(128)
+
+const Head = z.strictObject({
+  format: z.literal(1),
+  clusterId: Text,
   /** The history in force at the backup's revision. */
-  readonly history: string
+  history: Text.min(1),
   /** The last entry in it. */
-  readonly revision: number
+  revision: z.int().min(1),
   /** Milliseconds since 1970. */
-  readonly createdAt: number
-}
+  createdAt: z.int().min(0).max(8.64e15),
+})
 
-export interface BackupEnd {
-  readonly entries: number
+const End = z.strictObject({
+  entries: z.int().min(1),
+  /** What the digests depend on besides the entries: they can only be compared where it is the same. */
+  layout: Text,
   /** Of every projection, as of the revision. */
-  readonly digests: readonly ProjectionDigest[]
-}
+  digests: z.array(z.strictObject({ projection: Text, digest: Text })).max(1024),
+})
+
+export type BackupHead = Readonly<z.output<typeof Head>>
+export type BackupEnd = Readonly<z.output<typeof End>>
 
 /** A file that is no sound backup, with the place of the damage. */
-export class BackupError extends Error {
-  readonly code = 'BACKUP_DAMAGED'
-  /** Where in the file, in bytes. */
+export class BackupError extends Rejection {
+  /** Where the frame that is damaged begins, in bytes. */
   readonly offset: number
   /** The last entry before the damage. */
   readonly lastRevision: number
   constructor(problem: string, offset: number, lastRevision: number) {
-    super(`the backup is damaged at byte ${offset}: ${problem}; it is sound up to revision ${lastRevision}`)
+    const sound =
+      lastRevision === 0 ? 'nothing of it can be used' : `it is sound up to revision ${lastRevision}`
+    super('BACKUP_DAMAGED', `the backup is damaged at byte ${offset}: ${problem}; ${sound}`, {
+      offset,
+      lastRevision,
+    })
     this.name = 'BackupError'
     this.offset = offset
     this.lastRevision = lastRevision
   }
 }
 
-/** Writes a backup, frame by frame. */
-export async function* writeBackup(
-  head: BackupHead,
-  entries: AsyncIterable<readonly Entry[]>,
-  end: BackupEnd,
-): AsyncGenerator<Buffer> {
-  let chain: Buffer = Buffer.alloc(CHAIN_BYTES)
-  const frame = (type: string, body: Buffer): Buffer => {
-    const front = Buffer.alloc(HEAD_BYTES)
-    front.write(type, 0, 'latin1')
-    front.writeUInt32BE(body.length, 1)
-    chain = link(chain, front, body)
-    return Buffer.concat([front, body, chain])
-  }
-  yield Buffer.concat([MAGIC, frame('H', Buffer.from(JSON.stringify(head)))])
-  let parts: Buffer[] = []
-  let bytes = 0
-  const block = (): Buffer => {
-    const body = zstdCompressSync(Buffer.concat(parts), {
-      params: { [constants.ZSTD_c_compressionLevel]: 3 },
-    })
-    parts = []
-    bytes = 0
-    return frame('B', body)
-  }
-  for await (const batch of entries) {
-    for (const entry of batch) {
-      parts.push(...encodeEntry(entry))
-      bytes += ENTRY_HEAD_BYTES + entry.payload.length
-      if (bytes >= BLOCK_BYTES) yield block()
-    }
-  }
-  if (parts.length > 0) yield block()
-  yield frame('E', Buffer.from(JSON.stringify(end)))
+/** SHA-256 over the chain before, and a frame's head and body. */
+export function link(chain: Buffer, head: Buffer, body: Buffer): Buffer {
+  return createHash('sha256').update(chain).update(head).update(body).digest()
 }
 
-function link(chain: Buffer, front: Buffer, body: Buffer): Buffer {
-  return createHash('sha256').update(chain).update(front).update(body).digest()
-}
-
-function encodeEntry({ term, kind, payload }: Entry): readonly Buffer[] {
+/** The bytes of an entry in a block, in parts. */
+export function encodeEntry({ term, kind, payload }: Entry): readonly Buffer[] {
   const head = Buffer.alloc(ENTRY_HEAD_BYTES)
   head.writeUIntBE(term, 0, 6)
-  head.writeUInt8(kind === 'noop' ? 0 : 1, 6)
+  head.writeUInt8(kinds.indexOf(kind), 6)
   head.writeUInt32BE(payload.length, 7)
   return [head, Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)]
 }
 
-function* decodeEntries(block: Buffer, first: number): Generator<Entry> {
-  let index = first
-  for (let at = 0; at < block.length; index++) {
-    const length = block.readUInt32BE(at + 7)
-    const payload = block.subarray(at + ENTRY_HEAD_BYTES, at + ENTRY_HEAD_BYTES + length)
-    if (payload.length !== length) throw new RangeError('an entry is cut short')
-    yield {
-      index,
-      term: block.readUIntBE(at, 6),
-      kind: block.readUInt8(at + 6) === 0 ? 'noop' : 'data',
-      payload,
-    }
-    at += ENTRY_HEAD_BYTES + length
+/** The entries of a block. Throws RangeError for bytes that are none. */
+export function decodeEntries(block: Buffer, first: number): readonly Entry[] {
+  const entries: Entry[] = []
+  for (let at = 0; at < block.length; ) {
+    const end = at + ENTRY_HEAD_BYTES + block.readUInt32BE(at + 7)
+    const kind = kinds[block.readUInt8(at + 6)]
+    if (end > block.length || kind === undefined) throw new RangeError('a block ends within an entry')
+    const payload = block.subarray(at + ENTRY_HEAD_BYTES, end)
+    entries.push({ index: first + entries.length, term: block.readUIntBE(at, 6), kind, payload })
+    at = end
   }
+  return entries
 }
 
-export type BackupPart =
-  | { readonly type: 'head'; readonly head: BackupHead }
-  | { readonly type: 'entries'; readonly entries: readonly Entry[] }
-  | { readonly type: 'end'; readonly end: BackupEnd }
-
-/** Reads a backup in order, and checks everything that it gives. Throws BackupError at the first damage. */
-export async function* readBackup(path: string): AsyncGenerator<BackupPart> {
-  const file = await open(path, 'r')
-  let offset = 0
-  let revision = 0
-  const damaged = (problem: string): BackupError => new BackupError(problem, offset, revision)
-  const take = async (length: number): Promise<Buffer> => {
-    const buffer = Buffer.alloc(length)
-    let filled = 0
-    while (filled < length) {
-      const { bytesRead } = await file.read(buffer, filled, length - filled, offset + filled)
-      if (bytesRead === 0) throw damaged('the file ends too early')
-      filled += bytesRead
-    }
-    return buffer
-  }
-  try {
-    if (!(await take(MAGIC.length)).equals(MAGIC)) throw damaged('it does not begin like a backup')
-    offset += MAGIC.length
-    let chain: Buffer = Buffer.alloc(CHAIN_BYTES)
-    for (let expected = 'H'; expected !== ''; ) {
-      const front = await take(HEAD_BYTES)
-      const type = front.toString('latin1', 0, 1)
-      const length = front.readUInt32BE(1)
-      if (!expected.includes(type) || length > FRAME_BYTES_MAX) throw damaged('there is no frame here')
-      const frame = await take(HEAD_BYTES + length + CHAIN_BYTES)
-      const body = frame.subarray(HEAD_BYTES, HEAD_BYTES + length)
-      chain = link(chain, front, body)
-      if (!chain.equals(frame.subarray(HEAD_BYTES + length))) throw damaged('the checksum chain is broken')
-      const part = decodeFrame(type, body, revision + 1)
-      if (part.type === 'entries') revision += part.entries.length
-      if (part.type === 'end' && part.end.entries !== revision)
-        throw damaged(`${part.end.entries} entries were written, ${revision} are there`)
-      yield part
-      expected = type === 'E' ? '' : 'BE'
-      offset += frame.length
-    }
-    const { size } = await file.stat()
-    if (size !== offset) throw damaged('something follows the end')
-  } finally {
-    await file.close()
-  }
+/** Throws Error for what is no head. */
+export function decodeHead(body: Buffer): BackupHead {
+  return Head.parse(JSON.parse(body.toString()))
 }
 
-function decodeFrame(type: string, body: Buffer, first: number): BackupPart {
-  if (type === 'H') return { type: 'head', head: JSON.parse(body.toString()) as BackupHead }
-  if (type === 'E') return { type: 'end', end: JSON.parse(body.toString()) as BackupEnd }
-  return { type: 'entries', entries: [...decodeEntries(zstdDecompressSync(body), first)] }
+/** Throws Error for what is no end. */
+export function decodeEnd(body: Buffer): BackupEnd {
+  return End.parse(JSON.parse(body.toString()))
 }

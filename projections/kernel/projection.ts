@@ -42,6 +42,8 @@ export interface ProjectionContext {
   readonly revision: number
   /** The row's data so far; undefined when there is none. */
   readonly before: Readonly<Record<string, unknown>> | undefined
+  /** Where a history begins that goes on from another: the milliseconds since the last entry they share; undefined for any other entry. */
+  readonly sinceParent: number | undefined
 }
 
 /** Rows made of resource rows: which of them a change concerns, and what each then is. Pure. */

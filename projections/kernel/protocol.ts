@@ -33,7 +33,11 @@ export interface Calls {
   feed: { readonly ask: FeedQuery; readonly answer: FeedBatch }
   digests: {
     readonly ask: Record<string, never>
-    readonly answer: { readonly checkpoint: Checkpoint; readonly digests: readonly ProjectionDigest[] }
+    readonly answer: {
+      readonly checkpoint: Checkpoint
+      readonly digests: readonly ProjectionDigest[]
+      readonly layout: string
+    }
   }
   events: {
     readonly ask: { readonly projection: string; readonly query: string; readonly ask: object }

@@ -11,8 +11,13 @@ export interface ReadQuery {
   /** `domain.resource`. */
   readonly kind: string
   readonly project?: string | undefined
-  /** What of a restricted actor's view is shown: rows of these projects (of kinds with a scope), or of these names (of projects and organizations). */
-  readonly visible?: { readonly column: 'project' | 'name'; readonly values: readonly string[] } | undefined
+  /**
+   * What a restricted actor may see: rows of these projects (of kinds with a scope), or of these names (of projects and
+   * organizations), and of each only rows that were created at or after a revision.
+   */
+  readonly visible?:
+    | { readonly column: 'project' | 'name'; readonly since: Readonly<Record<string, number>> }
+    | undefined
   readonly name?: string | undefined
   readonly uid?: string | undefined
   /** Equality: `label.<key>` for a label, else a field of the row. */
@@ -63,9 +68,12 @@ export function read(store: ProjectionStore, query: ReadQuery): ReadAnswer {
   }
   if (query.project !== undefined) where('r.project = ?', query.project)
   if (query.visible !== undefined) {
+    const { column, since } = query.visible
+    const names = JSON.stringify(since)
+    where(`r.${column} IN (SELECT key FROM json_each(?))`, names)
     where(
-      `r.${query.visible.column} IN (SELECT value FROM json_each(?))`,
-      JSON.stringify(query.visible.values),
+      `json_extract(r.data, '$.createdRevision') >= (SELECT value FROM json_each(?) WHERE key = r.${column})`,
+      names,
     )
   }
   if (query.name !== undefined) where('r.name = ?', query.name)

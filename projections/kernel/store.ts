@@ -60,7 +60,7 @@ export class ProjectionStore implements ProjectedResources {
       CREATE INDEX IF NOT EXISTS entry_by_time ON entry (time, revision);
       CREATE TABLE IF NOT EXISTS reference (target TEXT NOT NULL, kind TEXT NOT NULL, uid TEXT NOT NULL, field TEXT NOT NULL,
         PRIMARY KEY (target, kind, uid, field)) WITHOUT ROWID, STRICT;`)
-    const layout = this.#layout()
+    const { layout } = this
     const saved = this.#meta('layout')
     if (saved !== undefined && saved !== layout) {
       this.database.close()
@@ -102,7 +102,8 @@ export class ProjectionStore implements ProjectedResources {
       this.quarantined.set(projection, why)
   }
 
-  #layout(): string {
+  /** What the rows depend on besides the log: digests can only be compared where this is the same. */
+  get layout(): string {
     const parts = {
       layout: LAYOUT,
       kinds: [...this.registry.kinds.keys()],
@@ -177,7 +178,8 @@ export class ProjectionStore implements ProjectedResources {
           history: record?.kind === 'history' ? record.history : history,
         }
         if (record === null) continue
-        if (record.kind === 'history') this.#applyHistory(revision, record.parent !== '')
+        if (record.kind === 'history')
+          this.#applyHistory(revision, record.parent === '' ? undefined : record.time - time)
         else this.#applyDecision(revision, record)
       }
       this.#saveMeta.run('checkpoint', JSON.stringify(this.#checkpoint))
@@ -196,7 +198,7 @@ export class ProjectionStore implements ProjectedResources {
     }
   }
 
-  #applyHistory(revision: number, restored: boolean): void {
+  #applyHistory(revision: number, sinceParent: number | undefined): void {
     this.#entry.run(
       revision,
       this.#checkpoint.time,
@@ -206,10 +208,10 @@ export class ProjectionStore implements ProjectedResources {
       '',
       '',
     )
-    if (!restored) return
+    if (sinceParent === undefined) return
     this.#applyEvents(revision, { kind: 'history' })
     for (const projection of this.#projections)
-      this.#derive(projection, revision, () => projection.affectedByHistory(this))
+      this.#derive(projection, revision, () => projection.affectedByHistory(this), sinceParent)
   }
 
   #applyDecision(revision: number, record: DecisionRecord): void {
@@ -265,14 +267,24 @@ export class ProjectionStore implements ProjectedResources {
     }
   }
 
-  #derive(projection: Projection, revision: number, affected: () => Iterable<string>): void {
+  #derive(
+    projection: Projection,
+    revision: number,
+    affected: () => Iterable<string>,
+    sinceParent?: number,
+  ): void {
     if (this.quarantined.has(projection.name)) return
     const set = this.set(projection.name)
     try {
       for (const key of affected()) {
         const stored = set.get(key)
         const before = stored === undefined ? undefined : (JSON.parse(stored.data) as Record<string, unknown>)
-        const row = projection.row(key, this, { now: this.#checkpoint.time, revision, before })
+        const row = projection.row(key, this, {
+          now: this.#checkpoint.time,
+          revision,
+          before,
+          sinceParent,
+        })
         const data = row === undefined ? null : JSON.stringify(row.data)
         if (data !== (stored?.data ?? null))
           set.write({ key, slice: row?.slice ?? '', project: '', name: key }, revision, data)

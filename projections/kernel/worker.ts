@@ -24,7 +24,7 @@ const answers: Answers = {
   why: (store, { kind, project, name }) => why(store, kind, project, name),
   diff: (store, { kinds, from, to, now }) => diff(store, kinds, from, to, now),
   feed: feedBatch,
-  digests: (store) => ({ checkpoint: store.checkpoint, digests: store.digests }),
+  digests: (store) => ({ checkpoint: store.checkpoint, digests: store.digests, layout: store.layout }),
   events: (store, { projection, query, ask }) => {
     const why = store.quarantined.get(projection)
     if (why !== undefined) reject('UNAVAILABLE', `projection ${projection} is quarantined: ${why}`)

@@ -10,14 +10,20 @@ import type {
 type Zone = RowOf<(typeof dns)['resources']['zone']>
 type RecordSet = RowOf<(typeof dns)['resources']['record_set']>
 
+/** Changes of a zone in a second, for long, and in a burst: a history that was left behind is taken to have had no more. */
+const CHANGES_PER_SECOND = 256
+const CHANGES_BURST = 65_536
+/** Well below 2^31, from which on a serial counts as an earlier one (RFC 1982 section 3.2). */
+const JUMP_MAX = 2 ** 30
+
 /**
  * What an authoritative DNS server needs: a row a zone (`zone/<uid>`) and a row a record set (`record/<uid>`). A zone's serial is the
  * time of its last change in seconds, or one more than the serial before where that is larger: it grows with each change
- * (RFC 1982), and jumps forward at a restore.
+ * (RFC 1982), and jumps at a restore: beyond what it may have been since in the history that was left behind.
  */
 export const zones: Projection = {
   name: 'zones',
-  version: 1,
+  version: 2,
   affected: ({ kind, before, after }: ResourceChange) => {
     const row = (after ?? before) as Zone | RecordSet
     if (kind === 'dns.zone') return [`zone/${row.uid}`]
@@ -34,12 +40,13 @@ export const zones: Projection = {
 function zoneRow(
   uid: string,
   resources: ProjectedResources,
-  { now, before }: ProjectionContext,
+  { now, before, sinceParent }: ProjectionContext,
 ): object | undefined {
   const zone = resources.get(dns, 'zone', uid)
   if (zone === undefined) return undefined
   const { primary, mailbox, refresh, retry, expire, minimum, ttl, nameservers } = zone
-  const serial = Math.max(Number(before?.['serial'] ?? 0) + 1, Math.floor(now / 1000)) % 2 ** 32
+  const step = sinceParent === undefined ? 1 : jump(sinceParent / 1000)
+  const serial = Math.max(Number(before?.['serial'] ?? 0) + step, Math.floor(now / 1000)) % 2 ** 32
   return {
     set: 'zone',
     name: zone.name,
@@ -53,6 +60,10 @@ function zoneRow(
     ttl,
     nameservers,
   }
+}
+
+function jump(seconds: number): number {
+  return Math.min(CHANGES_BURST + Math.ceil(seconds * CHANGES_PER_SECOND), JUMP_MAX)
 }
 
 function recordRow(uid: string, resources: ProjectedResources): object | undefined {

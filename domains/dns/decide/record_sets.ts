@@ -41,6 +41,7 @@ export const recordSets: Pick<Decide<typeof state>, 'PutRecordSet' | 'DeleteReco
     }
     if (instance !== null) reject('ALREADY_EXISTS', `${domainName} has ${type} records already`)
     const found = context.target('record_set', project, name)
+    requireIn(zone, found)
     requireFree(context, found)
     context.emit('RecordSetChanged', { uid: found.uid, labels, ttl, values })
     return { uid: found.uid, domainName }
@@ -48,6 +49,7 @@ export const recordSets: Pick<Decide<typeof state>, 'PutRecordSet' | 'DeleteReco
   DeleteRecordSet: ({ project, zone: zoneName, name, type }, context) => {
     const zone = context.need(contract, 'zone', project, requireName('zone', zoneName))
     const found = context.target('record_set', project, `${nameOf(zone, name)}:${type}`)
+    requireIn(zone, found)
     requireFree(context, found)
     context.remove(contract, 'record_set', found.uid)
     return { uid: found.uid }
@@ -111,6 +113,12 @@ function requireNoConflict(context: Context<typeof state>, zone: Zone, domainNam
       `${domainName} has ${conflict.type} records, and a CNAME stands alone (RFC 1034 section 3.6.2)`,
       { recordSet: conflict.name },
     )
+}
+
+/** A name can be in a zone and in the one around it; its records are in one of them. */
+function requireIn(zone: Zone, { name, zone: held }: RecordSet): void {
+  if (held !== zone.uid)
+    reject('NOT_FOUND', `dns.record_set ${name} is not in the zone ${zone.name}`, { name })
 }
 
 function requireInstanceOf(context: Context, project: string, uid: string): void {

@@ -1,6 +1,6 @@
-import type { Decide } from '../../kernel/domain.ts'
+import { type Decide, nameKey } from '../../kernel/domain.ts'
 import { reject } from '../../kernel/rejection.ts'
-import { type Place, placeOf } from '../authorize.ts'
+import { missing, type Place, placeOf } from '../authorize.ts'
 import contract from '../contract.ts'
 import type state from '../state.ts'
 import { type IamContext, keepingAnAdmin, requireHeld } from './guard.ts'
@@ -64,16 +64,35 @@ function findPrincipal(context: IamContext, { user, serviceAccount }: BindReques
       return reject('INVALID_ARGUMENT', `serviceAccount: ${serviceAccount} must be project/name`, {
         field: 'serviceAccount',
       })
+    requireKnown(context, project)
     return { user: null, serviceAccount: context.need(contract, 'service_account', project, name).uid }
   }
   return reject('INVALID_ARGUMENT', 'give either user or serviceAccount', { field: 'user' })
 }
 
+/**
+ * Rejects with PERMISSION_DENIED unless the actor may see the service accounts of a project. Else anyone could bind another
+ * tenant's account: find out whether it is there, and, as nobody may issue a token for more than they have, keep that tenant from
+ * issuing tokens for it.
+ */
+function requireKnown(context: IamContext, project: string): void {
+  const permission = 'iam.service-accounts.get'
+  const place = { scope: 'project', name: project } as const
+  if (missing(context.state, context.actor, [permission], place) === undefined) return
+  reject('PERMISSION_DENIED', `you do not have ${permission} in project ${project}`, { permission, ...place })
+}
+
 function unbind(context: IamContext, name: string, place: Place | undefined): { uid: string } {
+  if (place !== undefined) requireOf(context, name, place)
   const binding = context.target('binding', '', name)
-  const at = placeOf(binding)
-  if (place !== undefined && (at.scope !== place.scope || at.name !== place.name))
-    reject('NOT_FOUND', `iam.binding ${name} is not of ${place.scope} ${place.name}`, { name })
   keepingAnAdmin(context, () => context.remove(contract, 'binding', binding.uid))
   return { uid: binding.uid }
+}
+
+/** Says the same of a binding of another place as of one that is not there. */
+function requireOf({ state }: IamContext, name: string, place: Place): void {
+  const binding = state.binding.find('name', nameKey('', name))
+  const at = binding === undefined ? undefined : placeOf(binding)
+  if (at?.scope !== place.scope || at.name !== place.name)
+    reject('NOT_FOUND', `there is no iam.binding ${name} of ${place.scope} ${place.name}`, { name })
 }

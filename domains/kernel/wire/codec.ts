@@ -133,6 +133,7 @@ function absent(field: ProtoField): unknown {
   if (field.absent === 'null') return null
   if (field.absent === 'nothing' || field.kind !== 'scalar') return undefined
   if (field.type === 'string') return ''
+  if (field.type === 'bytes') return Buffer.alloc(0)
   return field.type === 'bool' ? false : 0
 }
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { type Message, messageOf } from '../contract.ts'
+import { isBytes, type Message, messageOf } from '../contract.ts'
 import { enumName, fieldName, itemName, pascalCase } from './names.ts'
 import type { ProtoEnum, ProtoField, ProtoMessage, Scalar } from './proto.ts'
 
@@ -98,6 +98,7 @@ class MessageDerivation {
   }
 
   #single(name: string, schema: Schema): Omit<Shape, 'shape'> {
+    if (isBytes(schema)) return { kind: 'scalar', type: 'bytes' satisfies Scalar }
     const { def } = (schema as z.core.$ZodTypes)._zod
     switch (def.type) {
       case 'string':

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { type Message, message } from '../contract.ts'
+import { bytes, type Message, message } from '../contract.ts'
 import { Codec } from './codec.ts'
 import { deriveMessage } from './derive_message.ts'
 import { printFile } from './print.ts'
@@ -25,6 +25,7 @@ const everything = message({
   rules: [13, z.array(Rule.schema)],
   changedTags: [14, z.array(z.string()).optional()],
   changedNote: [15, z.string().nullable().optional()],
+  data: [16, bytes().describe('Anything.')],
 })
 
 function fileOf(own: Message): ProtoFile {
@@ -57,11 +58,12 @@ const sample = fc.record(
     rules: fc.array(rule),
     changedTags: fc.array(text),
     changedNote: fc.option(text),
+    data: fc.uint8Array().map((data) => Buffer.from(data)),
   },
   {
     requiredKeys: [
       ...(['text', 'small', 'large', 'ratio', 'flag', 'kind', 'note', 'tags', 'sizes', 'labels'] as const),
-      ...(['rule', 'rules'] as const),
+      ...(['rule', 'rules', 'data'] as const),
     ],
     noNullPrototype: true,
   },

@@ -10,7 +10,7 @@ const BACKOFF_MAX_MS = 300_000
 const STEADY_MS = 60_000
 
 /** Milliseconds to wait after so many failures in a row. */
-export function backoff(failures: number): number {
+function backoff(failures: number): number {
   return failures === 0 ? 0 : Math.min(BACKOFF_FIRST_MS * 2 ** (failures - 1), BACKOFF_MAX_MS)
 }
 

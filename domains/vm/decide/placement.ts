@@ -6,6 +6,7 @@ import { mayRun } from '../contract_resources.ts'
 import { type Explanation, place } from '../place.ts'
 import type state from '../state.ts'
 import type { Instance } from '../state.ts'
+import { usageOf } from '../usage.ts'
 
 export type VmContext = Context<typeof state>
 
@@ -28,12 +29,8 @@ export interface Obstacle {
 /** Gives an instance that has nothing that may run its next incarnation, on the host that suits best. */
 export function placeInstance(context: VmContext, uid: string): Obstacle | undefined {
   const instance = requireInstance(context, uid)
-  const { host: hosts, incarnation: incarnations } = context.state
-  const usage = (host: string) => ({
-    vcpus: incarnations.sum('vcpus', host),
-    memoryMebibytes: incarnations.sum('memoryMebibytes', host),
-  })
-  const { chosen, explanations } = place(hosts.values(), usage, instance)
+  const { state } = context
+  const { chosen, explanations } = place(state.host.values(), (host) => usageOf(state, host), instance)
   if (chosen === undefined) return obstacle(explanations)
   forgetEnded(context, uid)
   const incarnation = context.uid()
