@@ -2,6 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { Platform } from '../domains/kernel/platform.ts'
 import type { Registry } from '../domains/kernel/registry.ts'
+import type { BackupChunk } from '../edges/control_plane.ts'
+import { type EtcdServer, startEtcd } from '../edges/etcd/etcd.ts'
+import type { EtcdMember } from '../edges/etcd/member.ts'
 import { Api } from '../edges/grpc/api.ts'
 import { Forwarder } from '../edges/grpc/forward.ts'
 import { type GrpcServer, startGrpcServer } from '../edges/grpc/server.ts'
@@ -9,11 +12,14 @@ import { type RestServer, startRestServer } from '../edges/rest/server.ts'
 import type { Log, MemberStatus } from '../log/log.ts'
 import { openLog } from '../log/node.ts'
 import { Runner } from '../projections/kernel/runner.ts'
-import { listenOf, type NodeConfig, splitAddress } from './config.ts'
+import { createBackup } from './backup/create.ts'
+import { ETCD_PORT, listenOf, type NodeConfig, splitAddress } from './config.ts'
 import { LocalControlPlane } from './control_plane.ts'
 import { newSecret, readMasterKey, readOrCreate } from './secrets.ts'
 
 const STOP_GRACE_MS = 2000
+/** What the log takes when the configuration says nothing. */
+const ELECTION_TIMEOUT_MS = 500
 
 export interface MemberOptions {
   readonly directory: string
@@ -33,6 +39,7 @@ export interface MemberNode {
   /** host:port. */
   readonly grpcAddress: string
   readonly restAddress: string
+  readonly etcdAddress: string
   /** What was found damaged at the start and made anew from the log. */
   readonly repairs: readonly string[]
   close(): Promise<void>
@@ -84,6 +91,17 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
       onFault,
     })
     closing.push(() => rest.close(STOP_GRACE_MS))
+    const etcd: EtcdServer = await startEtcd({
+      log,
+      platform,
+      runner,
+      members: etcdMembers(log, config, listen.etcd),
+      ...splitAddress(listen.etcd),
+      electionTimeoutMilliseconds: config.electionTimeoutMilliseconds ?? ELECTION_TIMEOUT_MS,
+      backup: (signal) => backupBytes(createBackup({ log, platform, runner }, signal)),
+      onFault,
+    })
+    closing.push(() => etcd.close(STOP_GRACE_MS))
     return {
       log,
       platform,
@@ -91,6 +109,7 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
       masterKey,
       grpcAddress: `${splitAddress(listen.grpc).host}:${grpc.port}`,
       restAddress: `${splitAddress(listen.rest).host}:${rest.port}`,
+      etcdAddress: `${splitAddress(listen.etcd).host}:${etcd.port}`,
       repairs: [platform.repaired, runner.repaired].filter((repair) => repair !== undefined),
       close,
     }
@@ -98,6 +117,20 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
     await close()
     throw error
   }
+}
+
+/** The members with the addresses of their etcd API. */
+function etcdMembers(log: Log, { cluster }: NodeConfig, own: string): readonly EtcdMember[] {
+  const { members, memberId } = log.status()
+  return members.map(({ id, name, peerAddress, clientAddress }) => {
+    const configured = cluster?.members.find((member) => member.id === id)?.etcd
+    const beside = `${splitAddress(clientAddress).host}:${ETCD_PORT}`
+    return { id, name, peerAddress, etcdAddress: configured ?? (id === memberId ? own : beside) }
+  })
+}
+
+async function* backupBytes(chunks: AsyncIterable<BackupChunk>): AsyncGenerator<Uint8Array> {
+  for await (const { data } of chunks) yield data
 }
 
 async function membership(

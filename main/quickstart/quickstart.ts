@@ -79,7 +79,7 @@ export class Quickstart {
     const free = '127.0.0.1:0'
     await writeFile(
       this.#config,
-      JSON.stringify({ listen: { grpc: free, rest: free, peer: free, dns: free } }),
+      JSON.stringify({ listen: { grpc: free, rest: free, peer: free, dns: free, etcd: free } }),
     )
   }
 
