@@ -82,8 +82,5 @@ function checkOverlaps(operations: readonly Operation[]): Writes {
 
 /** As etcd sees it, for which an end of one zero byte lies before every other key. */
 function meets(from: string, end: string, key: string): boolean {
-  const last = end === '' ? `${from}\0` : end
-  const left = from < key && last <= key
-  const right = from >= `${key}\0`
-  return !left && !right
+  return key >= from && key < (end === '' ? `${from}\0` : end)
 }
