@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { FrameReader, frame } from './frames.ts'
 import { StatusError, statusOf } from './status.ts'
 
@@ -46,7 +46,7 @@ export class CallStream implements AsyncIterable<Buffer> {
         if (this.#waiting.length < WAITING_MAX) this.#stream.resume()
         yield next
       } else if (this.#failure !== undefined) throw this.#failure
-      else if (this.#halfClosed) return
+      else if (this.#halfClosed || this.#abort.signal.aborted) return
       else await new Promise<void>((resolve) => (this.#wake = resolve))
     }
   }
@@ -71,13 +71,16 @@ export class CallStream implements AsyncIterable<Buffer> {
   /** Ends the call with a status; the first one counts. */
   finish(error: unknown): void {
     if (!this.#stream.writableEnded && !this.#stream.destroyed) {
-      this.#stream.once('wantTrailers', () =>
-        this.#stream.sendTrailers(trailersOf(error === undefined ? undefined : statusOf(error))),
-      )
+      const status = error === undefined ? undefined : statusOf(error)
+      this.#stream.once('wantTrailers', () => {
+        this.#stream.sendTrailers(trailersOf(status))
+        // The client may have more to say: it is told not to.
+        if (!this.#halfClosed) setImmediate(() => this.#stream.close(constants.NGHTTP2_NO_ERROR))
+      })
       this.#stream.end()
     }
     this.#abort.abort()
-    this.#end(undefined)
+    this.#notify()
   }
 
   #take(chunk: Buffer): void {
