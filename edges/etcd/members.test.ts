@@ -21,7 +21,11 @@ function clientOf(node: TestNode): RawClient {
 }
 
 const put = (client: RawClient, key: string, value: string, more: object = {}): Promise<Answer> =>
-  client.call('KV/Put', 'PutRequest', 'PutResponse', { key: Buffer.from(key), value: Buffer.from(value), ...more })
+  client.call('KV/Put', 'PutRequest', 'PutResponse', {
+    key: Buffer.from(key),
+    value: Buffer.from(value),
+    ...more,
+  })
 
 interface Got {
   readonly header: { readonly revision: string }
@@ -29,13 +33,18 @@ interface Got {
 }
 
 async function get(client: RawClient, key: string, more: object = {}): Promise<Got> {
-  const answer = await client.call('KV/Range', 'RangeRequest', 'RangeResponse', { key: Buffer.from(key), ...more })
+  const answer = await client.call('KV/Range', 'RangeRequest', 'RangeResponse', {
+    key: Buffer.from(key),
+    ...more,
+  })
   if (!answer.ok) throw new Error(answer.text)
   return plain(answer.message) as Got
 }
 
 const eventsOf = (watch: RawWatch) =>
-  watch.responses.flatMap((response) => (plain(response) as { events?: { kv: { value?: string } }[] }).events ?? [])
+  watch.responses.flatMap(
+    (response) => (plain(response) as { events?: { kv: { value?: string } }[] }).events ?? [],
+  )
 
 async function followers(): Promise<readonly TestNode[]> {
   const leader = await cluster.leader()
@@ -55,7 +64,10 @@ it('a follower passes on what the leader alone can do, and answers under its own
     expect((await get(i % 2 === 0 ? other : one, 'k')).kvs?.[0]?.value).toBe(`v${i}`)
   }
   await until('all of it was told', () => eventsOf(watch).length === 20)
-  const grant = await one.call('Lease/LeaseGrant', 'LeaseGrantRequest', 'LeaseGrantResponse', { ID: '5', TTL: 30 })
+  const grant = await one.call('Lease/LeaseGrant', 'LeaseGrantRequest', 'LeaseGrantResponse', {
+    ID: '5',
+    TTL: 30,
+  })
   expect(grant).toMatchObject({ ok: true })
   expect(await put(other, 'leased', 'x', { lease: '5' })).toMatchObject({ ok: true })
   const live = await one.call('Lease/LeaseTimeToLive', 'LeaseTimeToLiveRequest', 'LeaseTimeToLiveResponse', {
@@ -99,7 +111,10 @@ it('keys, watches and leases outlive the leader; members agree on the hash', asy
   const hashes = await Promise.all(
     cluster.nodes.map(async (node) => {
       const other = clientOf(node)
-      await until('it has caught up', () => node.platform.applied.revision >= (survivor as TestNode).platform.applied.revision)
+      await until(
+        'it has caught up',
+        () => node.platform.applied.revision >= (survivor as TestNode).platform.applied.revision,
+      )
       return other.call('Maintenance/HashKV', 'HashKVRequest', 'HashKVResponse', { revision })
     }),
   )
@@ -155,10 +170,16 @@ it('a client that does not read is served from the history later, and misses not
   slow.send({ progressRequest: {} })
   slow.resume()
   await until('all of it is told', () => eventsOf(slow).length === puts)
-  const revisions = eventsOf(slow).map((event) => Number((event as unknown as { kv: { modRevision: string } }).kv.modRevision))
+  const revisions = eventsOf(slow).map((event) =>
+    Number((event as unknown as { kv: { modRevision: string } }).kv.modRevision),
+  )
   expect(revisions).toEqual(Array.from({ length: puts }, (_, i) => i + 2))
   const previous = eventsOf(slow).map((event) => (event as { prevKv?: { value: string } }).prevKv?.value)
-  expect(previous.slice(1)).toEqual(eventsOf(slow).slice(0, -1).map(({ kv }) => kv.value))
+  expect(previous.slice(1)).toEqual(
+    eventsOf(slow)
+      .slice(0, -1)
+      .map(({ kv }) => kv.value),
+  )
   await until('progress comes last', () => {
     const last = plain(slow.responses.at(-1)) as { watchId?: string; header: { revision: string } }
     return last.watchId === '-1' && Number(last.header.revision) >= puts + 1 - 1
