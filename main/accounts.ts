@@ -1,8 +1,10 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Rejection } from '../domains/kernel/rejection.ts'
 import { newCommandId } from '../domains/kernel/uuid.ts'
+import type { CommandReply } from '../edges/control_plane.ts'
 import type { ApiClient } from '../edges/grpc/client.ts'
+import { retried } from './daemons/retry.ts'
 import { readOrCreate } from './secrets.ts'
 
 /** Where the accounts of a cloud's own daemons live. */
@@ -17,7 +19,8 @@ export async function daemonToken(
 ): Promise<string> {
   const file = join(directory, `${role}.token`)
   const found = await readFile(file, 'utf8').catch(() => undefined)
-  if (found !== undefined && (await works(client, found.trim()))) return file
+  const { signal } = new AbortController()
+  if (found !== undefined && (await retried(() => works(client, found.trim()), signal))) return file
   const account = `${role}-${node}`
   await unlessThere(client, 'iam.CreateServiceAccount', {
     project: PROJECT,
@@ -29,25 +32,33 @@ export async function daemonToken(
     serviceAccount: `${PROJECT}/${account}`,
     role,
   })
-  const { result } = await client.command({
-    type: 'iam.IssueServiceAccountToken',
-    data: { project: PROJECT, serviceAccount: account, description: `Of node ${node}` },
-    commandId: newCommandId(),
+  const { result } = await command(client, 'iam.IssueServiceAccountToken', {
+    project: PROJECT,
+    serviceAccount: account,
+    description: `Of node ${node}`,
   })
-  await readOrCreate(file, () => String(result['tokenValue']))
+  const next = `${file}.${process.pid}.new`
+  await rm(next, { force: true })
+  await readOrCreate(next, () => String(result['tokenValue']))
+  await rename(next, file)
   return file
 }
 
-/** Whether this cloud knows the token: after a restore with another master key it does not. */
+/** Whether this cloud knows the token, and takes it still. */
 async function works(client: ApiClient, token: string): Promise<boolean> {
   const uid = token.split('_')[1] ?? ''
   const { rows } = await client.read({ kind: 'iam.token', filter: { uid } })
-  return rows.length > 0
+  return rows.some((row) => row['revoked'] === false)
+}
+
+function command(client: ApiClient, type: string, data: object): Promise<CommandReply> {
+  const commandId = newCommandId()
+  return retried(() => client.command({ type, data, commandId }), new AbortController().signal)
 }
 
 async function unlessThere(client: ApiClient, type: string, data: object): Promise<void> {
   try {
-    await client.command({ type, data, commandId: newCommandId() })
+    await command(client, type, data)
   } catch (error) {
     if (!(error instanceof Rejection) || error.code !== 'ALREADY_EXISTS') throw error
   }

@@ -16,14 +16,15 @@ export async function bootstrap(node: MemberNode, tokenFile: string): Promise<bo
   let made = false
   const users = node.platform.engine.state.resource(iam, 'user')
   while (users.size === 0) {
-    if (node.platform.leading) {
-      made = await tryBootstrap(node)
-    } else if (performance.now() > deadline) {
+    if (node.platform.leading) made = await tryBootstrap(node)
+    if (made) break
+    if (performance.now() > deadline) {
       throw new Rejection(
         'TIMEOUT',
         `no leader was found in ${WAIT_MS / 1000} s: are a majority of the members running, and can they reach each other?`,
       )
-    } else await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
   const tokens = [...node.platform.engine.state.resource(iam, 'token').values()]
   const first = tokens
@@ -45,11 +46,18 @@ async function tryBootstrap(node: MemberNode): Promise<boolean> {
     })
     return true
   } catch (error) {
-    if (
-      error instanceof Rejection &&
-      ['FAILED_PRECONDITION', 'ALREADY_EXISTS', 'NOT_LEADER', 'OUTCOME_UNKNOWN'].includes(error.code)
-    )
-      return false
+    if (error instanceof Rejection && again.has(error.code)) return false
     throw error
   }
 }
+
+/** Another member was first, or it is to be tried again. */
+const again: ReadonlySet<string> = new Set([
+  'FAILED_PRECONDITION',
+  'ALREADY_EXISTS',
+  'NOT_LEADER',
+  'OUTCOME_UNKNOWN',
+  'OVERLOADED',
+  'TIMEOUT',
+  'UNAVAILABLE',
+])

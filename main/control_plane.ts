@@ -33,7 +33,9 @@ import { placeOf, readPermission, sinceRevision, visible } from './visibility.ts
 
 const TIMEOUT_MS = 30_000
 const ENTRIES_MAX = 1000
-const LOG_BYTES = 8 << 20
+/** What a page of the log, or the entries behind a resource, may hold at once: readers are many, and some are slow. */
+const PAGE_BYTES = 512 << 10
+const WHY_CHARACTERS_MAX = 8 << 20
 /** `host/<uid>`, `dns/<node>`, `balancer/<node>`. */
 const REALIZER = /^(host|dns|balancer)\/([a-z0-9][a-z0-9-]{0,62})$/
 /** Each one reads all of the log. */
@@ -89,7 +91,7 @@ export class LocalControlPlane implements ControlPlane {
   }
 
   async #decision(revision: number) {
-    const [entry] = await this.#log.read(revision, revision, LOG_BYTES)
+    const [entry] = await this.#log.read(revision, revision, PAGE_BYTES)
     const record = entry === undefined ? undefined : decodeRecord(entry.payload)
     return record?.kind === 'decision' ? record : reject('INTERNAL', `revision ${revision} is no decision`)
   }
@@ -127,14 +129,17 @@ export class LocalControlPlane implements ControlPlane {
     const count = Math.min(Math.max(limit, 1), ENTRIES_MAX)
     const views: LogEntryView[] = []
     let next = from
+    let bytes = 0
     const end = this.#platform.applied.revision
-    while (next <= end && views.length < count) {
-      const entries = await this.#log.read(next, end, LOG_BYTES)
+    while (next <= end && views.length < count && bytes < PAGE_BYTES) {
+      const entries = await this.#log.read(next, end, PAGE_BYTES)
       for (const entry of entries) {
-        if (views.length >= count) break
+        if (views.length >= count || bytes >= PAGE_BYTES) break
         next = entry.index + 1
         const view = entry.kind === 'noop' ? undefined : this.#view(entry.index, entry.payload)
-        if (view !== undefined && matches(view, type)) views.push(view)
+        if (view === undefined || !matches(view, type)) continue
+        views.push(view)
+        bytes += entry.payload.length
       }
     }
     return { entries: views, next }
@@ -195,7 +200,19 @@ export class LocalControlPlane implements ControlPlane {
       const where = project === undefined ? '' : ` in project ${project}`
       reject('NOT_FOUND', `there never was a ${kind.id} ${name}${where}`, { kind: kind.id, name })
     }
-    return new Sight(engine, actor).of(await Promise.all(found.map((entry) => this.#entry(entry))))
+    const sight = new Sight(engine, actor)
+    const entries: LogEntryView[] = []
+    let characters = 0
+    for (const summary of found) {
+      const entry = sight.of(await this.#entry(summary))
+      characters += JSON.stringify(entry).length
+      if (characters > WHY_CHARACTERS_MAX)
+        reject('TOO_LARGE', `what made ${kind.id} ${name} is more than one answer holds: read the log`, {
+          name,
+        })
+      entries.push(entry)
+    }
+    return entries
   }
 
   async #entry({ revision }: EntrySummary): Promise<LogEntryView> {

@@ -1,6 +1,5 @@
 import type { Platform } from '../domains/kernel/platform.ts'
 import type { DecisionRecord } from '../domains/kernel/record.ts'
-import type { AnyRow } from '../domains/kernel/registry.ts'
 import { Rejection } from '../domains/kernel/rejection.ts'
 
 const POLL_MS = 20
@@ -15,10 +14,9 @@ export function concernedBy(record: DecisionRecord, platform: Platform): readonl
     if (type.startsWith('lb.'))
       for (const realizer of beats) if (realizer.startsWith('balancer/')) concerned.add(realizer)
     if (!type.startsWith('vm.')) continue
-    const row = platform.engine.state.rows('vm.incarnation').get(String(data['uid'])) as
-      | (AnyRow & { host?: string })
-      | undefined
-    if (row?.host !== undefined) concerned.add(`host/${row.host}`)
+    const row: object | undefined = platform.engine.state.rows('vm.incarnation').get(String(data['uid']))
+    const { host } = (row ?? {}) as { host?: string }
+    if (host !== undefined) concerned.add(`host/${host}`)
   }
   return [...concerned]
 }

@@ -22,13 +22,11 @@ export class Sight {
     this.#actor = actor
   }
 
-  /** Entries in the order of the log. */
-  of(entries: readonly LogEntryView[]): readonly LogEntryView[] {
-    for (const { events } of entries) for (const event of events) this.#learn(event)
-    return entries.map((entry) => {
-      const events = entry.events.filter((event) => this.#sees(event))
-      return events.length === entry.events.length ? entry : { ...entry, request: {}, events }
-    })
+  /** To be asked in the order of the log: what one entry makes is known in those that follow. */
+  of(entry: LogEntryView): LogEntryView {
+    for (const event of entry.events) this.#learn(event)
+    const events = entry.events.filter((event) => this.#sees(event))
+    return events.length === entry.events.length ? entry : { ...entry, request: {}, events }
   }
 
   #learn({ type, data }: EventView): void {

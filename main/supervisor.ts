@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 
 const RESTART_MIN_MS = 200
@@ -15,18 +16,18 @@ export interface SupervisedOptions {
 /** Keeps one process of this program running: starts it again when it ends, later and later while it keeps ending. */
 export class Supervised {
   readonly #options: SupervisedOptions
+  /** What it says when it is ready for the first time. Rejects when it is stopped before that. */
   readonly ready: Promise<string>
   #child: ChildProcess | undefined
   #stopping = false
   #delay = RESTART_MIN_MS
   #timer: NodeJS.Timeout | undefined
-  #resolveReady: (line: string) => void
+  readonly #readiness = Promise.withResolvers<string>()
 
   constructor(options: SupervisedOptions) {
     this.#options = options
-    const { promise, resolve } = Promise.withResolvers<string>()
-    this.ready = promise
-    this.#resolveReady = resolve
+    this.ready = this.#readiness.promise
+    this.ready.catch(() => undefined)
     this.#start()
   }
 
@@ -40,28 +41,39 @@ export class Supervised {
     const child = spawn(process.execPath, [...this.#options.arguments], { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child = child
     createInterface({ input: child.stdout }).on('line', (line) => {
-      if (line.startsWith('ready ')) this.#resolveReady(line.slice(6))
+      if (line.startsWith('ready ')) this.#readiness.resolve(line.slice(6))
       else log(`${name}: ${line}`)
     })
     createInterface({ input: child.stderr }).on('line', (line) => log(`${name}: ${line}`))
-    child.on('error', (error) => log(`${name}: ${error.message}`))
-    child.on('close', (code, signal) => {
-      this.#child = undefined
-      if (this.#stopping) return
-      if (performance.now() - started > WELL_MS) this.#delay = RESTART_MIN_MS
-      log(`${name} ended with ${signal ?? code}; it is started again in ${this.#delay} ms`)
-      this.#timer = setTimeout(() => this.#start(), this.#delay)
-      this.#delay = Math.min(this.#delay * 2, RESTART_MAX_MS)
+    child.once('error', (error) => {
+      if (child.pid === undefined) this.#ended(error.message, started)
+      else log(`${name}: ${error.message}`)
     })
+    child.once('exit', (code, signal) => {
+      for (const stream of [child.stdout, child.stderr]) if (stream instanceof Socket) stream.unref()
+      this.#ended(String(signal ?? code), started)
+    })
+  }
+
+  /** Its output may be open still, and must keep nobody up: what it has started may hold it. */
+  #ended(how: string, started: number): void {
+    const { name, log } = this.#options
+    this.#child = undefined
+    if (this.#stopping) return
+    if (performance.now() - started > WELL_MS) this.#delay = RESTART_MIN_MS
+    log(`${name} ended with ${how}; it is started again in ${this.#delay} ms`)
+    this.#timer = setTimeout(() => this.#start(), this.#delay)
+    this.#delay = Math.min(this.#delay * 2, RESTART_MAX_MS)
   }
 
   /** Ends it: with SIGTERM, and after the grace with SIGKILL. Resolves once it has ended. */
   async stop(graceMilliseconds: number): Promise<void> {
     this.#stopping = true
     clearTimeout(this.#timer)
+    this.#readiness.reject(new Error(`${this.#options.name} was stopped before it was ready`))
     const child = this.#child
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const ended = new Promise((resolve) => child.once('close', resolve))
+    const ended = new Promise((resolve) => child.once('exit', resolve))
     const timer = setTimeout(() => child.kill('SIGKILL'), graceMilliseconds)
     child.kill('SIGTERM')
     await ended

@@ -82,8 +82,21 @@ export class Decision {
     if (event.resource !== null && event.effect !== 'deleted')
       this.#resolve(this.state.registry.kindOf(event.resource), parsed.data)
     const stored = { type: `${contract.name}.${type}`, version: event.version, data: plain(parsed.data) }
-    this.state.evolve(stored, this.circumstances)
+    this.attempt(() => this.state.evolve(stored, this.circumstances))
     this.events.push(stored)
+  }
+
+  /** All that an action emits or none of it: also when whoever runs it takes its rejection and goes on. */
+  attempt<T>(action: () => T): T {
+    const savepoint = this.state.journal.savepoint()
+    const events = this.events.length
+    try {
+      return action()
+    } catch (error) {
+      this.state.journal.rollback(savepoint)
+      this.events.length = events
+      throw error
+    }
   }
 
   #resolve(kind: Kind, data: Readonly<Record<string, unknown>>): void {
@@ -207,7 +220,9 @@ class DecisionContext implements Context {
     if (domain === undefined || of === undefined)
       return reject('INTERNAL', `there is no command ${contract.name}.${command}`)
     const parsed = parseRequest(`${contract.name}.${command}`, of.request, request)
-    return this.#decision.run(domain, command, parsed) as Of<C['commands'][K]['result']>
+    return this.#decision.attempt(() => this.#decision.run(domain, command, parsed)) as Of<
+      C['commands'][K]['result']
+    >
   }
 
   resource<C extends Contract, K extends Extract<keyof C['resources'], string>>(
@@ -243,7 +258,7 @@ class DecisionContext implements Context {
   }
 
   remove<C extends Contract>(contract: C, kind: Extract<keyof C['resources'], string>, uid: string): void {
-    this.#decision.remove(`${contract.name}.${kind}`, uid)
+    this.#decision.attempt(() => this.#decision.remove(`${contract.name}.${kind}`, uid))
   }
 }
 

@@ -9,7 +9,8 @@ const ENTRIES_MAX = 100_000
 const SKEW_MAX_MS = 5 * 60_000
 
 interface Accepted {
-  readonly id: string
+  readonly actor: string
+  readonly commandId: string
   readonly hash: string
   readonly revision: number
   readonly result: Readonly<Record<string, unknown>>
@@ -22,17 +23,16 @@ interface Floor {
 
 /**
  * Same command id, same answer, within a bounded window. An id is scoped by its actor, bound to a hash of its request and
- * carries its time (UUIDv7), so that one too old to be remembered is refused instead of run again.
+ * carries its time (UUIDv7), so that one too old to be remembered is refused instead of run again. What is forgotten first is the id
+ * with the earliest time, not the one accepted first: else one client whose clock is ahead would have everybody else refused.
  */
 export class Dedupe {
-  readonly #accepted: Table<Accepted, 'id', never, never>
+  readonly #accepted: Table<Accepted, never, never, never>
   readonly #floor: Table<Floor, never, never, never>
   readonly #entriesMax: number
 
   constructor(state: State, entriesMax = ENTRIES_MAX) {
-    this.#accepted = state.addKernelTable<Accepted, 'id', never, never>('accepted', {
-      unique: { id: ({ id }) => id },
-    })
+    this.#accepted = state.addKernelTable<Accepted, never, never, never>('accepted', {})
     this.#floor = state.addKernelTable<Floor, never, never, never>('accepted_floor', {})
     this.#entriesMax = entriesMax
   }
@@ -50,7 +50,7 @@ export class Dedupe {
         `command id ${commandId} is of a time more than 5 minutes ahead: set the clock`,
         { field: 'commandId' },
       )
-    const found = this.#accepted.find('id', `${actor} ${commandId}`)
+    const found = this.#accepted.get(keyOf(actor, commandId))
     if (found !== undefined) {
       if (found.hash !== hash)
         reject(
@@ -78,16 +78,16 @@ export class Dedupe {
     result: Readonly<Record<string, unknown>>,
   ): void {
     if (commandId === '') return
-    this.#accepted.put(String(revision).padStart(16, '0'), {
-      id: `${actor} ${commandId}`,
-      hash,
-      revision,
-      result,
-    })
+    this.#accepted.put(keyOf(actor, commandId), { actor, commandId, hash, revision, result })
     if (this.#accepted.size <= this.#entriesMax) return
     const oldest = this.#accepted.values().next().value as Accepted
-    const time = uuidTime(oldest.id.slice(oldest.id.lastIndexOf(' ') + 1)) ?? 0
-    if (time > (this.#floor.get('floor')?.time ?? 0)) this.#floor.put('floor', { time })
-    this.#accepted.delete(String(oldest.revision).padStart(16, '0'))
+    const time = Math.max(uuidTime(oldest.commandId) ?? 0, this.#floor.get('floor')?.time ?? 0)
+    this.#floor.put('floor', { time })
+    this.#accepted.delete(keyOf(oldest.actor, oldest.commandId))
   }
+}
+
+/** In the order of the ids' times. */
+function keyOf(actor: string, commandId: string): string {
+  return `${commandId} ${actor}`
 }

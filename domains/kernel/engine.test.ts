@@ -1,5 +1,9 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Engine } from './engine.ts'
+import { Engine, type Outcome } from './engine.ts'
+import { decodeRecord, encodeRecord } from './record.ts'
+import { Registry } from './registry.ts'
+import type { Rejection } from './rejection.ts'
 import libraryDomain, { library } from './sample/index.ts'
 import { dump, Scenario } from './testing.ts'
 import { uuidv7 } from './uuid.ts'
@@ -159,6 +163,63 @@ describe('dedupe', () => {
       kind: 'duplicate',
       revision: 3,
     })
+  })
+})
+
+describe('the window of dedupe', () => {
+  const now = 1_700_000_000_000
+  const request = (principal: string, name: string, commandId: string) => ({
+    type: 'library.CreateShelf',
+    data: { name },
+    actor: { principal, kind: 'user' as const },
+    commandId,
+  })
+
+  it('is not moved ahead by a client whose clock is', () => {
+    const engine = new Engine(new Registry([libraryDomain]), 3)
+    const ahead = uuidv7(now + 299_000, Buffer.alloc(10, 1))
+    engine.decide(request('ahead', 'x', ahead), { revision: 1, now, seed: 'x' })
+    for (let i = 1; i <= 20; i++) {
+      const place = { revision: i + 1, now: now + i, seed: String(i) }
+      expect(
+        engine.decide(request('punctual', `s${i}`, uuidv7(now + i, Buffer.alloc(10, 2))), place).kind,
+      ).toBe('decided')
+    }
+    expect(engine.decide(request('ahead', 'x', ahead), { revision: 99, now, seed: 'y' }).kind).toBe(
+      'duplicate',
+    )
+  })
+
+  it('never runs an id twice, and forgets the same on every replica, whatever the order of the ids', () => {
+    const command = fc.record({ minute: fc.integer({ min: 0, max: 9 }), who: fc.constantFrom('anna', 'ben') })
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 60, size: 'max' }), (commands) => {
+        const registry = new Registry([libraryDomain])
+        const engine = new Engine(registry, 4)
+        const replica = new Engine(registry, 4)
+        const accepted = new Map<string, number>()
+        let revision = 0
+        for (const { minute, who } of commands) {
+          const commandId = uuidv7(now + minute, Buffer.alloc(10))
+          const place = { revision: revision + 1, now: now + 10, seed: String(revision) }
+          let outcome: Outcome
+          try {
+            outcome = engine.decide(request(who, `${who}${minute}`, commandId), place)
+          } catch (error) {
+            expect((error as Rejection).code).toBe('COMMAND_ID_EXPIRED')
+            continue
+          }
+          const at = accepted.get(who + minute)
+          if (outcome.kind === 'duplicate') expect(outcome.revision).toBe(at)
+          else {
+            expect(at).toBeUndefined()
+            accepted.set(who + minute, ++revision)
+            replica.apply(decodeRecord(encodeRecord(outcome.record)), revision)
+          }
+        }
+        expect(dump(replica.state)).toBe(dump(engine.state))
+      }),
+    )
   })
 })
 

@@ -1,20 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import type { Subscription } from 'rxjs'
-import { type Entry, type Leadership, type Log, LogError } from '../../log/log.ts'
+import { type Leadership, type Log, LogError } from '../../log/log.ts'
 import type { Actor } from './domain.ts'
 import { Engine, type Outcome } from './engine.ts'
 import { Heartbeats } from './heartbeats.ts'
 import type { Pending } from './in_flight.ts'
 import { asRejection } from './log_rejection.ts'
-import { NO_ORIGIN, OriginCheck, OtherLogError } from './origin.ts'
 import { ProcessRunner } from './process_runner.ts'
 import { Proposer } from './proposer.ts'
-import { type DecisionRecord, decodeRecord, encodeRecord, type LogRecord } from './record.ts'
+import { type DecisionRecord, encodeRecord, type LogRecord } from './record.ts'
 import type { Registry } from './registry.ts'
 import { Rejection } from './rejection.ts'
+import { type AppliedListener, Replica } from './replica.ts'
 import { type Applied, type OpenedRows, RowStore } from './row_store.ts'
-import type { Write } from './table.ts'
-import { Waiters } from './waiters.ts'
 
 /** One decision's bytes, at most. */
 const ENTRY_BYTES_MAX = 1 << 20
@@ -53,33 +51,17 @@ export interface PlatformOptions {
   readonly clock?: () => number
 }
 
-/**
- * Hears of every applied entry in order, with the rows it wrote, before and after. Called within the apply loop: it must be quick,
- * and must not throw.
- */
-export type AppliedListener = (writes: readonly Write[], applied: Applied) => void
-
 /** A member's write side: decides on the leader, evolves on every member, and keeps the rows on disk. */
 export class Platform {
   readonly engine: Engine
   readonly heartbeats: Heartbeats
   readonly #log: Log
-  readonly #rows: RowStore
-  readonly #onFatal: (error: Error) => void
   readonly #clock: () => number
+  readonly #replica: Replica
   readonly #processes: ProcessRunner
   readonly #proposer: Proposer
-  readonly #waiters: Waiters
   readonly #subscription: Subscription
-  readonly #listeners = new Set<AppliedListener>()
-  #check: OriginCheck
-  #unfollow: () => void
-  #repaired: string | undefined
-  #resumedRevision: number
   #leadership: Leadership = { term: 0, leader: 0, ready: false }
-  #applied: Applied
-  /** No entry may have an earlier time. */
-  #lastTime: number
   #closed = false
 
   static async open(options: PlatformOptions): Promise<Platform> {
@@ -88,45 +70,39 @@ export class Platform {
     return new Platform(options, engine, rows)
   }
 
-  private constructor(options: PlatformOptions, engine: Engine, rows: OpenedRows) {
-    const { log, onFatal, clock = Date.now } = options
-    const { applied, origin } = rows
+  private constructor({ log, onFatal, clock = Date.now }: PlatformOptions, engine: Engine, rows: OpenedRows) {
     this.engine = engine
-    this.#repaired = rows.repaired
-    this.#resumedRevision = applied.revision
     this.#log = log
-    this.#rows = rows.store
-    this.#onFatal = onFatal
     this.#clock = clock
-    this.#applied = applied
-    this.#lastTime = applied.time
-    this.#waiters = new Waiters(applied.revision)
     this.heartbeats = new Heartbeats(clock)
     this.#processes = new ProcessRunner(this, clock)
     this.#proposer = new Proposer(log, (error) => this.#onLost(error))
-    try {
-      this.#check = new OriginCheck(origin, applied.revision, log.status().lastIndex)
-    } catch (error) {
-      if (!(error instanceof OtherLogError)) throw error
-      this.#check = this.#beginAnew(error)
-    }
-    this.#unfollow = this.#follow()
+    this.#replica = new Replica({
+      log,
+      engine,
+      rows,
+      onFatal,
+      decided: (entry) => this.#proposer.take(entry),
+      onForeign: () => this.#abdicate(),
+      onApplied: () => this.#onApplied(),
+    })
+    this.#replica.follow()
     this.#subscription = log.leadership.subscribe((leadership) => this.#onLeadership(leadership))
   }
 
   /** Why the rows on disk were thrown away and made anew; undefined when they were sound. */
   get repaired(): string | undefined {
-    return this.#repaired
+    return this.#replica.repaired
   }
 
   /** The revision of the rows on disk at the start: only what came after was replayed. */
   get resumedRevision(): number {
-    return this.#resumedRevision
+    return this.#replica.resumedRevision
   }
 
   /** The last log index whose entry is in the state for good. */
   get applied(): Applied {
-    return this.#applied
+    return this.#replica.applied
   }
 
   get leading(): boolean {
@@ -149,7 +125,7 @@ export class Platform {
   async submit(request: SubmitRequest): Promise<SubmitReply> {
     const revision = this.#nextRevision()
     const dryRun = request.dryRun === true
-    const place = { revision, now: Math.max(this.#lastTime, this.#clock()), seed: randomUUID() }
+    const place = { revision, now: this.#now(), seed: randomUUID() }
     const seen = this.#proposer.inFlight.last
     const decided = this.#decide(request, place)
     if (decided instanceof Rejection) {
@@ -215,7 +191,6 @@ export class Platform {
   }
 
   #append(record: LogRecord, payload: Uint8Array): Pending {
-    this.#lastTime = record.time
     return this.#proposer.append(record.time, payload, this.engine.state.journal.take())
   }
 
@@ -257,8 +232,7 @@ export class Platform {
 
   /** From the next applied entry on. The returned function ends it. */
   onApplied(listener: AppliedListener): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#replica.listen(listener)
   }
 
   /** Resolves with a revision once this member still leads and has applied everything committed before the call (ReadIndex, Raft §6.4). */
@@ -274,7 +248,7 @@ export class Platform {
 
   /** Resolves once the revision is applied. Rejects with TIMEOUT after so many milliseconds. */
   whenApplied(revision: number, timeoutMilliseconds: number): Promise<void> {
-    return this.#waiters.wait(revision, timeoutMilliseconds)
+    return this.#replica.whenApplied(revision, timeoutMilliseconds)
   }
 
   /** Stops deciding and applying, and writes the rows. The log is the caller's to close. */
@@ -283,9 +257,7 @@ export class Platform {
     this.#processes.stop()
     this.#subscription.unsubscribe()
     this.#abdicate()
-    this.#unfollow()
-    this.#waiters.close(new Rejection('UNAVAILABLE', 'this member is stopping'))
-    await this.#rows.close()
+    await this.#replica.close()
   }
 
   #onLeadership(leadership: Leadership): void {
@@ -300,7 +272,7 @@ export class Platform {
     const { memberId, lastIndex } = this.#log.status()
     const { term, ready, leader } = this.#leadership
     if (!ready || leader !== memberId || this.#proposer.leading !== undefined || this.#closed) return
-    if (lastIndex !== this.#applied.revision || !this.#check.done) return
+    if (lastIndex !== this.applied.revision || !this.#replica.certain) return
     this.#proposer.begin(term, lastIndex + 1)
     this.heartbeats.begin()
     this.#processes.start()
@@ -313,7 +285,7 @@ export class Platform {
     if (leading?.term !== term || this.engine.history !== undefined) return
     const record: LogRecord = {
       kind: 'history',
-      time: Math.max(this.#lastTime, this.#clock()),
+      time: this.#now(),
       history: randomUUID(),
       parent: '',
       parentRevision: 0,
@@ -334,73 +306,16 @@ export class Platform {
   #abdicate(cause?: unknown): void {
     if (!this.#proposer.end(cause instanceof LogError ? `: ${cause.message}` : '')) return
     this.#processes.stop()
-    this.#lastTime = this.#applied.time
   }
 
-  #follow(): () => void {
-    return this.#log.follow(this.#check.from, (entries) => this.#deliver(entries))
-  }
-
-  #deliver(delivered: readonly Entry[]): void {
-    try {
-      for (const entry of this.#check.after(delivered)) this.#apply(entry)
-    } catch (error) {
-      this.#unfollow()
-      if (error instanceof OtherLogError) {
-        this.#check = this.#beginAnew(error)
-        this.#unfollow = this.#follow()
-        return
-      }
-      this.engine.state.journal.rollback(0)
-      const { message } = error as Error
-      this.#onFatal(
-        new Error(`entry ${this.#applied.revision + 1} cannot be applied: ${message}`, { cause: error }),
-      )
-    }
-    this.#waiters.reached(this.#applied.revision)
+  #onApplied(): void {
     this.#tryToLead()
     if (this.#proposer.leading !== undefined) this.#processes.wake()
   }
 
-  /** Throws every row away, in memory and on disk: the log is followed from its first entry. */
-  #beginAnew(why: Error): OriginCheck {
-    this.#repaired = why.message
-    this.#resumedRevision = 0
-    this.engine.state.clear()
-    this.#rows.clear()
-    this.#applied = { revision: 0, time: 0 }
-    this.#lastTime = 0
-    this.#waiters.reached(0)
-    return new OriginCheck(NO_ORIGIN, 0, 0)
-  }
-
-  #apply(entry: Entry): void {
-    const { index, kind, payload } = entry
-    if (index !== this.#applied.revision + 1)
-      throw new Error(`entry ${index} was delivered after ${this.#applied.revision}`)
-    const decided = this.#proposer.take(entry)
-    if (decided !== undefined) {
-      this.#applied = { revision: index, time: decided.time }
-      this.#written(decided.writes, payload)
-      decided.commit()
-      return
-    }
-    this.#abdicate()
-    if (kind === 'noop') {
-      this.#applied = { revision: index, time: this.#applied.time }
-      this.#written([], null)
-      return
-    }
-    const record = decodeRecord(payload)
-    this.engine.apply(record, index)
-    this.#applied = { revision: index, time: record.time }
-    this.#lastTime = record.time
-    this.#written(this.engine.state.journal.take(), payload)
-  }
-
-  #written(writes: readonly Write[], payload: Uint8Array | null): void {
-    this.#rows.write(writes, this.#applied, payload)
-    for (const listener of this.#listeners) listener(writes, this.#applied)
+  /** The time of the next entry in milliseconds since 1970: no entry has an earlier one than the entry before it. */
+  #now(): number {
+    return Math.max((this.#proposer.inFlight.last ?? this.applied).time, this.#clock())
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Contract } from './contract.ts'
-import type { Process, ProcessView, StateSpec } from './domain.ts'
+import type { Draft, Process, ProcessView, StateSpec } from './domain.ts'
 import type { Platform } from './platform.ts'
 
 const DRAFTS_MAX = 256
@@ -14,6 +14,10 @@ export class ProcessRunner {
   readonly problems = new Map<string, string>()
   #running = false
   #busy = false
+  /** Something was applied during the round under way. */
+  #woken = false
+  /** Where the next round begins in the drafts of a process that has more than fit in one: refused ones do not keep others out. */
+  readonly #offsets = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
   #due = Number.POSITIVE_INFINITY
 
@@ -35,7 +39,9 @@ export class ProcessRunner {
 
   /** Something was applied. */
   wake(): void {
-    if (this.#running) this.#schedule(WAKE_MS)
+    if (!this.#running) return
+    this.#woken = true
+    this.#schedule(WAKE_MS)
   }
 
   #schedule(delay: number): void {
@@ -48,6 +54,7 @@ export class ProcessRunner {
 
   async #round(): Promise<void> {
     this.#busy = true
+    this.#woken = false
     this.#due = Number.POSITIVE_INFINITY
     for (const domain of this.#platform.engine.registry.all.values()) {
       for (const process of domain.processes) {
@@ -55,12 +62,12 @@ export class ProcessRunner {
       }
     }
     this.#busy = false
-    if (this.#running) this.#schedule(INTERVAL_MS)
+    if (this.#running) this.#schedule(this.#woken ? WAKE_MS : INTERVAL_MS)
   }
 
   async #run(process: Process, spec: StateSpec): Promise<void> {
     try {
-      const drafts = process.plan(this.#view(spec)).slice(0, DRAFTS_MAX)
+      const drafts = this.#fitting(process.name, process.plan(this.#view(spec)))
       const actor = { principal: `process:${process.name}`, kind: 'process' } as const
       const replies = drafts.map(({ type, data, cause }) =>
         this.#platform.submit({ type, data, actor, commandId: '', cause }),
@@ -72,6 +79,16 @@ export class ProcessRunner {
     } catch (error) {
       this.problems.set(process.name, error instanceof Error ? error.message : String(error))
     }
+  }
+
+  #fitting(process: string, drafts: readonly Draft[]): readonly Draft[] {
+    if (drafts.length <= DRAFTS_MAX) {
+      this.#offsets.delete(process)
+      return drafts
+    }
+    const from = (this.#offsets.get(process) ?? 0) % drafts.length
+    this.#offsets.set(process, from + DRAFTS_MAX)
+    return [...drafts.slice(from), ...drafts.slice(0, from)].slice(0, DRAFTS_MAX)
   }
 
   #view(spec: StateSpec): ProcessView {

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { ClassicLevel } from 'classic-level'
 import { NO_ORIGIN, type Origin, originOf } from './origin.ts'
@@ -10,7 +11,7 @@ const PENDING_MAX = 4096
 const PENDING_CHARACTERS_MAX = 16 << 20
 const DELAY_MS = 50
 /** Raised when the kernel's own tables are kept otherwise. */
-const LAYOUT = 2
+const LAYOUT = 3
 
 /** What the rows on disk are the state of. */
 export interface Applied {
@@ -82,8 +83,7 @@ export class RowStore {
     const { meta, damage } = await load(database, state, layout)
     if (damage !== undefined) {
       await database.close()
-      await ClassicLevel.destroy(directory)
-      database = (await openDatabase(directory)).database
+      database = await makeDatabase(directory)
       repaired = damage
     }
     const { revision, time, origin } = meta
@@ -207,6 +207,7 @@ export class RowStore {
   }
 }
 
+/** Whatever keeps LevelDB from reading its files is damage, unless somebody else has them open. */
 async function openDatabase(
   directory: string,
 ): Promise<{ database: ClassicLevel; damage: string | undefined }> {
@@ -215,21 +216,18 @@ async function openDatabase(
     await database.open()
     return { database, damage: undefined }
   } catch (error) {
-    const cause = (error as { cause?: { code?: string; message?: string } }).cause
-    if (cause?.code === undefined || !damaged.has(cause.code)) throw error
-    await ClassicLevel.destroy(directory)
-    const fresh = new ClassicLevel(directory)
-    await fresh.open()
-    return { database: fresh, damage: cause.message ?? 'the database is corrupt' }
+    const { cause } = error as { cause?: { code?: string; message?: string } }
+    if (cause?.code === 'LEVEL_LOCKED') throw error
+    return { database: await makeDatabase(directory), damage: cause?.message ?? String(error) }
   }
 }
 
-/** LevelDB cannot read its files; others, such as LEVEL_LOCKED, are no damage. */
-const damaged: ReadonlySet<string> = new Set([
-  'LEVEL_CORRUPTION',
-  'LEVEL_INVALID_ARGUMENT',
-  'LEVEL_NOT_FOUND',
-])
+async function makeDatabase(directory: string): Promise<ClassicLevel> {
+  await rm(directory, { recursive: true, force: true })
+  const database = new ClassicLevel(directory)
+  await database.open()
+  return database
+}
 
 async function load(
   database: ClassicLevel,

@@ -278,14 +278,15 @@ describe('over TCP', () => {
     expect(server.statistics()).toMatchObject({ connections: 3, connectionsRefused: 1 })
   })
 
-  test('over the limit with no client idle the new one is closed', async () => {
+  test('over the limit with no client idle the one without a query for longest makes room', async () => {
     const server = await start({ connectionsMax: 1 })
     const client = await connect(server)
     const response = client.next()
     client.socket.write(Buffer.concat([framed(web), framed(web).subarray(0, 5)]))
     await response
     const second = await connect(server)
-    await second.ended()
+    expect(decode(await second.ask(web)).answer).toHaveLength(3)
+    await client.ended()
     expect(server.statistics()).toMatchObject({ connections: 1, connectionsRefused: 1 })
   })
 })

@@ -11,7 +11,7 @@ export interface DnsServerOptions {
   /** 0 takes a free one, the same for UDP and TCP. */
   readonly port: number
   readonly store: ZoneStore
-  /** TCP clients at once, 256 unless told; over it the one idle for longest makes room. */
+  /** TCP clients at once, 256 unless told; over it the one without a query for longest makes room. */
   readonly connectionsMax?: number
   readonly limits?: StreamLimits
 }
@@ -28,7 +28,7 @@ export interface DnsStatistics {
   /** By RCODE of the header. */
   readonly responsesByCode: Readonly<Record<number, number>>
   readonly connections: number
-  /** Connections closed to make room, or not taken. */
+  /** Connections closed to make room, or that the system could not hand over. */
   readonly connectionsRefused: number
 }
 
@@ -199,11 +199,7 @@ class StreamSide {
   }
 
   #accept(socket: Socket): void {
-    if (this.#connections.size >= this.#connectionsMax && !this.#makeRoom()) {
-      this.#counter.refused += 1
-      socket.destroy()
-      return
-    }
+    if (this.#connections.size >= this.#connectionsMax) this.#makeRoom()
     const connection = new StreamConnection(socket, this.#limits, (query) => {
       this.#connections.delete(connection)
       this.#connections.add(connection)
@@ -215,15 +211,16 @@ class StreamSide {
     socket.on('close', () => this.#connections.delete(connection))
   }
 
-  /** RFC 7766 section 6.2.3: under pressure a server closes idle connections, the one idle for longest first. */
-  #makeRoom(): boolean {
-    for (const connection of this.#connections) {
-      if (!connection.isIdle) continue
-      this.#connections.delete(connection)
-      this.#counter.refused += 1
-      connection.close()
-      return true
-    }
-    return false
+  /**
+   * RFC 7766 section 6.2.3: under pressure a server closes idle connections, the one idle for longest first. Where none is idle,
+   * it is the one whose last query is the longest ago: clients that begin queries and never end them must not keep others out.
+   */
+  #makeRoom(): void {
+    const [oldest] = this.#connections
+    const connection = [...this.#connections].find(({ isIdle }) => isIdle) ?? oldest
+    if (connection === undefined) return
+    this.#connections.delete(connection)
+    this.#counter.refused += 1
+    connection.close()
   }
 }

@@ -7,9 +7,12 @@ export interface Call {
   readonly actor: Actor
   /** Milliseconds left; undefined when the client set no deadline. */
   readonly remainingMilliseconds: number | undefined
+}
+
+export interface StreamCall extends Call {
   /** Aborts when the client is gone or the server stops. */
   readonly signal: AbortSignal
 }
 
 export type UnaryHandler = (request: Fields, call: Call) => Promise<Fields>
-export type StreamHandler = (request: Fields, call: Call) => AsyncIterable<Fields>
+export type StreamHandler = (request: Fields, call: StreamCall) => AsyncIterable<Fields>

@@ -1,7 +1,7 @@
 import type { Message, Of } from '../../domains/kernel/contract.ts'
 import { parseRequest } from '../../domains/kernel/parse.ts'
 import type { BackupChunk, ControlPlane, LogEntryView, LogPage } from '../control_plane.ts'
-import type { Call, Fields, StreamHandler, UnaryHandler } from './call.ts'
+import type { Call, Fields, StreamCall, StreamHandler, UnaryHandler } from './call.ts'
 import {
   BackupRequest,
   type ClusterMethodName,
@@ -68,7 +68,7 @@ function with_<M extends Message>(
 async function* followLog(
   control: ControlPlane,
   request: Of<typeof LogRequest>,
-  { actor, signal }: Call,
+  { actor, signal }: StreamCall,
 ): AsyncIterable<Fields> {
   let from = Math.max(1, request.from)
   let left = request.limit === 0 ? Number.POSITIVE_INFINITY : request.limit

@@ -105,7 +105,6 @@ interface RawCall {
   readonly metadata: { get(key: string): readonly (string | Buffer)[] }
   readonly request: Buffer
   getDeadline(): Date | number
-  on(event: 'cancelled', listener: () => void): unknown
 }
 
 class Served {
@@ -184,14 +183,17 @@ class Served {
     if (this.#streams >= STREAMS_MAX) throw new Rejection('OVERLOADED', 'too many streams are open')
     this.#streams += 1
     try {
+      const cancelled = new AbortController()
+      stream.on('cancelled', () => cancelled.abort())
+      const signal = AbortSignal.any([cancelled.signal, this.#stopping])
       const call = this.#enter(stream)
-      const answers = handler(this.#decode(each, stream.request), call)
+      const answers = handler(this.#decode(each, stream.request), { ...call, signal })
       const token = tokenOf(stream)
       const encode = (answer: Fields): Buffer => {
         this.#options.control.authenticate(token)
         return this.#options.api.codec.encode(each.types.response, answer)
       }
-      await writeAll(stream, answers, encode, call.signal, this.#options.slowReaderMilliseconds ?? 30_000)
+      await writeAll(stream, answers, encode, signal, this.#options.slowReaderMilliseconds ?? 30_000)
       if (this.#stopping.aborted) throw new Rejection('UNAVAILABLE', 'this member is stopping')
     } finally {
       this.#streams -= 1
@@ -210,10 +212,7 @@ class Served {
 
   #enter(raw: RawCall): Call {
     const actor = this.#options.control.authenticate(tokenOf(raw))
-    const cancelled = new AbortController()
-    raw.on('cancelled', () => cancelled.abort())
-    const signal = AbortSignal.any([cancelled.signal, this.#stopping])
-    return { actor, remainingMilliseconds: remaining(raw), signal }
+    return { actor, remainingMilliseconds: remaining(raw) }
   }
 
   /** Where a call must go on to; undefined when it is answered here. */

@@ -34,6 +34,8 @@ export class FakeControlPlane implements ControlPlane {
   readonly feeds: FeedRequest[] = []
   /** What a feed yields; a test sets it. */
   feedSource: (request: FeedRequest, signal: AbortSignal) => AsyncIterable<FeedBatch> = noBatches
+  /** What a backup yields; a test sets it. */
+  backupSource: (signal: AbortSignal) => AsyncIterable<BackupChunk> = toyBackup
   leader: string | undefined = undefined
   #rows: Row[] = []
   #wakers = new Set<() => void>()
@@ -152,10 +154,9 @@ export class FakeControlPlane implements ControlPlane {
     return this.feedSource(request, signal)
   }
 
-  async *backup(): AsyncIterable<BackupChunk> {
+  backup(_: Actor, signal: AbortSignal): AsyncIterable<BackupChunk> {
     if (this.leader !== undefined) throw new Rejection('NOT_LEADER', 'this member does not lead')
-    yield { data: Buffer.from('toy '), revision: 0, of: 1 }
-    yield { data: Buffer.from('backup'), revision: 1, of: 1 }
+    return this.backupSource(signal)
   }
 
   heartbeat(_: Actor, beat: Beat): void {
@@ -172,3 +173,8 @@ export class FakeControlPlane implements ControlPlane {
 }
 
 async function* noBatches(): AsyncIterable<FeedBatch> {}
+
+async function* toyBackup(): AsyncIterable<BackupChunk> {
+  yield { data: Buffer.from('toy '), revision: 0, of: 1 }
+  yield { data: Buffer.from('backup'), revision: 1, of: 1 }
+}

@@ -23,6 +23,7 @@ export async function startBalancerDaemon(options: DaemonOptions, fatal: (error:
         else known.add(key)
       }
       await balancer.apply([...rows].map(([key, row]) => ({ key, row })))
+      for (const key of conditions.keys()) if (!known.has(key)) conditions.delete(key)
       for (const [key, { conditions: now }] of balancer.status()) {
         const said = now.map(({ code, reason }) => `${code}: ${reason}`).join('; ')
         if (said !== (conditions.get(key) ?? ''))
@@ -43,7 +44,7 @@ export async function startBalancerDaemon(options: DaemonOptions, fatal: (error:
   }
 }
 
-/** Sends what changed, newest word per member, one batch at a time. */
+/** Sends what changed, newest word per member, one batch at a time; what did not get through goes out again with the next change. */
 class HealthReporter {
   readonly #connection: Connection
   readonly #log: (line: string) => void
@@ -73,6 +74,8 @@ class HealthReporter {
         await this.#connection.command('lb.ReportHealth', { changes: batch })
       } catch (error) {
         this.#log(`health was not reported: ${(error as Error).message}`)
+        for (const change of batch)
+          if (!this.#waiting.has(change.member)) this.#waiting.set(change.member, change)
         break
       }
     }

@@ -1,15 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { Rejection } from '../../domains/kernel/rejection.ts'
+import type { Rejection } from '../../domains/kernel/rejection.ts'
 import { newCommandId } from '../../domains/kernel/uuid.ts'
 import { loadDomains } from '../../domains/load.ts'
 import type { CommandReply, FeedBatch } from '../../edges/control_plane.ts'
 import { Api } from '../../edges/grpc/api.ts'
 import { ApiClient } from '../../edges/grpc/client.ts'
 import { followFeed } from '../../edges/grpc/follow_feed.ts'
+import { retried } from './retry.ts'
 
 const HEARTBEAT_MS = 1000
-const RETRY_MS = 500
-const ATTEMPTS_MAX = 240
 
 export interface DaemonOptions {
   /** `host:port` of any member. */
@@ -36,18 +34,13 @@ export class Connection {
     this.#log = log
   }
 
-  /** Runs a command; retries with the same command id while its outcome is unknown or nobody answers. Throws Rejection when it is refused. */
-  async command(type: string, data: object): Promise<CommandReply> {
+  /**
+   * Runs a command; retries with the same command id while its outcome is unknown or nobody answers. Throws Rejection when it is refused,
+   * and UNAVAILABLE when the connection is closed first.
+   */
+  command(type: string, data: object): Promise<CommandReply> {
     const commandId = newCommandId()
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#client.command({ type, data, commandId })
-      } catch (error) {
-        if (!(error instanceof Rejection) || !retriable.has(error.code) || attempt >= ATTEMPTS_MAX)
-          throw error
-        await sleep(RETRY_MS, undefined, { signal: this.#stopped.signal })
-      }
-    }
+    return retried(() => this.#client.command({ type, data, commandId }), this.#stopped.signal)
   }
 
   /** Follows a feed from a snapshot on, until the connection is closed. Calls back once a batch, in order. */
@@ -64,13 +57,15 @@ export class Connection {
       history: '',
       onInterruption: (why: Rejection) => this.#log(`the feed was interrupted: ${why.message}`),
     }
+    const { signal } = this.#stopped
     const run = async (): Promise<void> => {
-      for await (const batch of followFeed(this.#client, subscription, this.#stopped.signal))
-        await take(batch)
+      try {
+        for await (const batch of followFeed(this.#client, subscription, signal)) await take(batch)
+      } catch (error) {
+        if (!signal.aborted) fatal(error instanceof Error ? error : new Error(String(error)))
+      }
     }
-    this.#running.push(
-      run().catch((error: unknown) => fatal(error instanceof Error ? error : new Error(String(error)))),
-    )
+    this.#running.push(run())
   }
 
   /** Sends heartbeats until the connection is closed, also at once when `beatNow` is called. */
@@ -117,17 +112,10 @@ export class Connection {
     })
   }
 
+  /** Ends feeds, heartbeats and commands; whoever waits for one is told. */
   async close(): Promise<void> {
     this.#stopped.abort()
     await Promise.all(this.#running)
     this.#client.close()
   }
 }
-
-const retriable: ReadonlySet<string> = new Set([
-  'OUTCOME_UNKNOWN',
-  'UNAVAILABLE',
-  'NOT_LEADER',
-  'TIMEOUT',
-  'OVERLOADED',
-])

@@ -24,8 +24,9 @@ export async function runTool(command: string, args: readonly string[]): Promise
     if (code === 'ENOENT')
       throw new Error(
         `${command} is not installed: run "sh scripts/setup.sh" as root on Debian, or install it yourself`,
+        { cause: error },
       )
-    throw new Error(`${command} ${args.join(' ')}: ${stderr?.trim() || message}`)
+    throw new Error(`${command} ${args.join(' ')}: ${stderr?.trim() || message}`, { cause: error })
   }
 }
 

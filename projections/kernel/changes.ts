@@ -38,11 +38,11 @@ export function feedBatch(store: ProjectionStore, query: FeedQuery): FeedBatch {
   if (query.history === history && query.fromRevision > 0)
     return changesSince(store, query, revision, history)
   const pinned = query.after?.revision ?? revision
+  // The plus keeps SQLite from the index by slice and revision: in the order of keys it stops after one batch.
   const sql =
     pinned < revision
-      ? `SELECT h.key, h.data FROM "${set.name}.history" h JOIN (SELECT key, max(revision) AS latest FROM "${set.name}.history"
-          WHERE revision <= ${pinned} AND slice = ? GROUP BY key) l ON h.key = l.key AND h.revision = l.latest
-          WHERE h.data IS NOT NULL AND h.key > ? ORDER BY h.key LIMIT ?`
+      ? `SELECT key, data, max(revision) FROM "${set.name}.history" WHERE +slice = ? AND key > ? AND revision <= ${pinned}
+          GROUP BY key HAVING data IS NOT NULL ORDER BY key LIMIT ?`
       : `SELECT key, data FROM "${set.name}" WHERE slice = ? AND key > ? ORDER BY key LIMIT ?`
   const rows = store.database
     .prepare(sql)
@@ -55,7 +55,7 @@ export function feedBatch(store: ProjectionStore, query: FeedQuery): FeedBatch {
     revision: pinned,
     reset: query.after === undefined,
     more: rows.length > BATCH_ROWS,
-    changes: rows.slice(0, BATCH_ROWS),
+    changes: rows.slice(0, BATCH_ROWS).map(({ key, data }) => ({ key, data })),
   }
 }
 

@@ -82,14 +82,22 @@ export function diff(
     reject('INVALID_ARGUMENT', `the end (revision ${end}) is before the beginning (${start}): swap them`, {
       field: 'to',
     })
-  const all = kinds.flatMap((kind) => diffKind(store, kind, start, end))
+  const all: Difference[] = []
+  for (const kind of kinds) all.push(...diffKind(store, kind, start, end, CHANGES_MAX + 1 - all.length))
   return { from: start, to: end, differences: all.slice(0, CHANGES_MAX), truncated: all.length > CHANGES_MAX }
 }
 
-function diffKind(store: ProjectionStore, kind: string, from: number, to: number): readonly Difference[] {
+/** At most so many, by project and name: of a resource that was renamed, by its last name. */
+function diffKind(
+  store: ProjectionStore,
+  kind: string,
+  from: number,
+  to: number,
+  limit: number,
+): readonly Difference[] {
   const versions = `"${store.set(kind).name}.history"`
   const keys = store.database.prepare(
-    `SELECT DISTINCT key, project, name FROM ${versions} WHERE revision > ? AND revision <= ? ORDER BY project, name, key LIMIT ${CHANGES_MAX + 1}`,
+    `SELECT key, project, name, max(revision) FROM ${versions} WHERE revision > ? AND revision <= ? GROUP BY key ORDER BY project, name, key LIMIT ?`,
   )
   const version = store.database.prepare(
     `SELECT data FROM ${versions} WHERE key = ? AND revision <= ? ORDER BY revision DESC LIMIT 1`,
@@ -98,7 +106,7 @@ function diffKind(store: ProjectionStore, kind: string, from: number, to: number
     const data = version.get(key, revision)?.['data'] as string | null | undefined
     return data === undefined || data === null ? null : (JSON.parse(data) as Record<string, unknown>)
   }
-  return keys.all(from, to).flatMap((row) => {
+  return keys.all(from, to, limit).flatMap((row) => {
     const key = row['key'] as string
     const before = asOf(key, from)
     const after = asOf(key, to)

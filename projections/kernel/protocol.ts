@@ -1,3 +1,4 @@
+import type { Origin } from '../../domains/kernel/origin.ts'
 import type { FeedBatch, FeedQuery } from './changes.ts'
 import type { Differences, EntrySummary } from './past.ts'
 import type { ReadAnswer, ReadQuery } from './reads.ts'
@@ -54,6 +55,7 @@ export type ToWorker =
 
 export interface Progress {
   readonly checkpoint: Checkpoint
+  readonly origin: Origin
   /** The revision of each set's last change. */
   readonly changed: Readonly<Record<string, number>>
   readonly quarantined: Readonly<Record<string, string>>
@@ -63,7 +65,8 @@ export type FromWorker =
   | ({ readonly type: 'opened' } & Progress)
   | { readonly type: 'unusable'; readonly why: string }
   | ({ readonly type: 'applied' } & Progress)
-  | { readonly type: 'failed'; readonly why: string }
+  /** Nothing more is applied. A damaged file must be made anew. */
+  | { readonly type: 'failed'; readonly why: string; readonly damaged: boolean }
   | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
   | {
       readonly type: 'refusal'

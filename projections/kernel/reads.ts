@@ -66,7 +66,8 @@ export function read(store: ProjectionStore, query: ReadQuery): ReadAnswer {
     conditions.push(condition)
     values.push(...bound)
   }
-  if (query.project !== undefined) where('r.project = ?', query.project)
+  const { project = isOfProjects(store, query.kind) ? undefined : '' } = query
+  if (project !== undefined) where('r.project = ?', project)
   if (query.visible !== undefined) {
     const { column, since } = query.visible
     const names = JSON.stringify(since)
@@ -84,8 +85,7 @@ export function read(store: ProjectionStore, query: ReadQuery): ReadAnswer {
   const table = `"${store.set(query.kind).name}"`
   const versions = `"${query.kind}.history"`
   const from = past
-    ? `(SELECT h.key, h.project, h.name, h.data FROM ${versions} h JOIN (SELECT key, max(revision) AS latest FROM ${versions}
-        WHERE revision <= ${revision} GROUP BY key) l ON h.key = l.key AND h.revision = l.latest WHERE h.data IS NOT NULL)`
+    ? `(SELECT key, project, name, data, max(revision) FROM ${versions} WHERE revision <= ${revision} GROUP BY key HAVING data IS NOT NULL)`
     : table
   const sql = `SELECT r.key, r.project, r.name, r.data FROM ${from} r ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
     ORDER BY r.project, r.name, r.key LIMIT ${size + 1}`
@@ -106,6 +106,10 @@ export function read(store: ProjectionStore, query: ReadQuery): ReadAnswer {
     rows: page.map((row) => JSON.parse(row['data'] as string) as Record<string, unknown>),
     nextPageToken: next === undefined ? '' : pageTokenText(next),
   }
+}
+
+function isOfProjects(store: ProjectionStore, kind: string): boolean {
+  return store.registry.kinds.get(kind)?.resource.scope === 'project'
 }
 
 function pageSize(wanted: number | undefined): number {
@@ -132,7 +136,7 @@ function addFilter(
     )
     return
   }
-  if (message === undefined || !(field in message.fields)) {
+  if (message === undefined || !Object.hasOwn(message.fields, field)) {
     reject(
       'INVALID_ARGUMENT',
       `${kind} has no field ${field}; filter by ${Object.keys(message?.fields ?? {}).join(', ')} or label.<key>`,

@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { rowHash, SetDigest } from './digest.ts'
+import { RowCache } from './row_cache.ts'
 
 /** A row as it is stored. */
 export interface StoredRow {
@@ -10,6 +11,13 @@ export interface StoredRow {
   readonly revision: number
   /** JSON. */
   readonly data: string
+}
+
+/** The digests of a set's rows and of all their versions, and the revision of the last change. */
+export interface SetDigests {
+  readonly digest: string
+  readonly historyDigest: string
+  readonly changed: number
 }
 
 /** One step of a feed. */
@@ -26,20 +34,17 @@ export interface RowChange {
  */
 export class RowSet {
   readonly name: string
-  readonly #get: StatementSync
+  readonly #cache: RowCache
   readonly #put: StatementSync
   readonly #delete: StatementSync
   readonly #version: StatementSync
-  readonly #digest: SetDigest
-  readonly #historyDigest: SetDigest
+  #digest: SetDigest
+  #historyDigest: SetDigest
+  #digests: SetDigests | undefined
   /** The revision of the last change. */
   changed: number
 
-  constructor(
-    database: DatabaseSync,
-    name: string,
-    saved: { readonly digest: string; readonly historyDigest: string; readonly changed: number } | undefined,
-  ) {
+  constructor(database: DatabaseSync, name: string, saved: SetDigests | undefined) {
     this.name = name
     this.#digest = new SetDigest(saved?.digest)
     this.#historyDigest = new SetDigest(saved?.historyDigest)
@@ -49,9 +54,10 @@ export class RowSet {
         revision INTEGER NOT NULL, data TEXT NOT NULL) WITHOUT ROWID, STRICT;
       CREATE TABLE IF NOT EXISTS "${name}.history" (key TEXT NOT NULL, revision INTEGER NOT NULL, slice TEXT NOT NULL,
         project TEXT NOT NULL, name TEXT NOT NULL, data TEXT, PRIMARY KEY (key, revision)) WITHOUT ROWID, STRICT;`)
-    this.#get = database.prepare(
+    const load = database.prepare(
       `SELECT key, slice, project, name, revision, data FROM "${name}" WHERE key = ?`,
     )
+    this.#cache = new RowCache((key) => load.get(key) as unknown as StoredRow | undefined)
     this.#put = database.prepare(
       `INSERT INTO "${name}" (key, slice, project, name, revision, data) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, name = excluded.name, data = excluded.data`,
@@ -72,7 +78,21 @@ export class RowSet {
   }
 
   get(key: string): StoredRow | undefined {
-    return this.#get.get(key) as unknown as StoredRow | undefined
+    return this.#cache.row(key)
+  }
+
+  /** The data of a row, parsed: it is shared, and not to be changed. */
+  data(key: string): Readonly<Record<string, unknown>> | undefined {
+    return this.#cache.data(key)
+  }
+
+  /** To be called when a transaction was rolled back, with the digests from before it. */
+  rollBack(saved: SetDigests): void {
+    this.#cache.clear()
+    this.#digest = new SetDigest(saved.digest)
+    this.#historyDigest = new SetDigest(saved.historyDigest)
+    this.#digests = saved
+    this.changed = saved.changed
   }
 
   /** Puts a row, or (with null data) deletes it. A row may change several times at one revision: the last one counts. */
@@ -97,14 +117,17 @@ export class RowSet {
       this.#historyDigest.add(afterHash)
     }
     this.#version.run(key, revision, slice, project, name, data)
+    this.#cache.put(key, data === null ? undefined : { key, slice, project, name, revision, data })
+    this.#digests = undefined
     this.changed = revision
   }
 
-  get digests(): { readonly digest: string; readonly historyDigest: string; readonly changed: number } {
-    return {
+  get digests(): SetDigests {
+    this.#digests ??= {
       digest: this.#digest.toString(),
       historyDigest: this.#historyDigest.toString(),
       changed: this.changed,
     }
+    return this.#digests
   }
 }

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import type { Log } from '../../log/log.ts'
@@ -24,39 +24,38 @@ export interface FeedRequest {
 /** A member's read side: follows the log in a worker, answers queries, and can be built anew beside the one that serves. */
 export class Runner {
   readonly #options: RunnerOptions
-  /** Why the rows were thrown away and made anew; undefined when they were sound. */
-  readonly repaired: string | undefined
-  /** The revision of the rows at the start: only what came after was replayed. */
-  readonly resumedRevision: number
   #live: WorkerHandle
   #generation: number
+  #repaired: string | undefined
+  #resumedRevision: number
   #rebuilding: Promise<void> | undefined
+  #closing = false
   readonly #waiters = new Set<() => void>()
 
   static async open(options: RunnerOptions): Promise<Runner> {
-    await mkdir(options.directory, { recursive: true })
-    const generation = await readFile(join(options.directory, 'current'), 'utf8').then(Number, () => 1)
-    let wake: () => void = () => undefined
-    const openGeneration = async (number: number): Promise<WorkerHandle> => {
-      await mkdir(join(options.directory, String(number)), { recursive: true })
-      return WorkerHandle.open(
-        options.worker,
-        pathOf(options.directory, number),
-        () => wake(),
-        options.onFatal,
-      )
-    }
-    let runner: Runner
+    const { directory, worker, log } = options
+    await mkdir(directory, { recursive: true })
+    let generation = await currentGeneration(directory)
+    await removeOthers(directory, generation)
+    let live: WorkerHandle
+    let repaired: string | undefined
     try {
-      runner = new Runner(options, await openGeneration(generation), generation, undefined)
+      live = await WorkerHandle.open(worker, await pathOf(directory, generation), log)
     } catch (error) {
       if (!(error instanceof UnusableError)) throw error
-      await rm(join(options.directory, String(generation)), { recursive: true, force: true })
-      runner = new Runner(options, await openGeneration(generation + 1), generation + 1, error.message)
+      repaired = error.message
+      generation++
+      live = await WorkerHandle.open(worker, await pathOf(directory, generation), log)
     }
-    wake = () => runner.#wake()
-    await runner.#point()
-    runner.#live.follow(options.log)
+    const runner = new Runner(options, live, generation, repaired)
+    try {
+      await runner.#point(generation)
+      await removeOthers(directory, generation)
+    } catch (error) {
+      await live.close()
+      throw error
+    }
+    runner.#follow(live)
     return runner
   }
 
@@ -69,13 +68,23 @@ export class Runner {
     this.#options = options
     this.#live = live
     this.#generation = generation
-    this.repaired = repaired
-    this.resumedRevision = live.progress.checkpoint.revision
+    this.#repaired = repaired
+    this.#resumedRevision = live.resumedRevision
   }
 
-  /** The last revision that reads show. */
+  /** Why the rows were thrown away and made anew; undefined when they were sound. */
+  get repaired(): string | undefined {
+    return this.#repaired
+  }
+
+  /** The revision of the rows at the start: only what came after was replayed. */
+  get resumedRevision(): number {
+    return this.#resumedRevision
+  }
+
+  /** The last revision that reads show; 0 while rows that turned out to be damaged are made anew. */
   get revision(): number {
-    return this.#live.progress.checkpoint.revision
+    return this.#live.failure === undefined ? this.#live.progress.checkpoint.revision : 0
   }
 
   get history(): string {
@@ -99,6 +108,7 @@ export class Runner {
   async whenProjected(revision: number, timeoutMilliseconds: number): Promise<void> {
     const deadline = performance.now() + timeoutMilliseconds
     while (this.revision < revision) {
+      this.#checkOpen()
       if (!(await this.#changed(deadline))) {
         throw new Rejection(
           'TIMEOUT',
@@ -113,10 +123,12 @@ export class Runner {
     let { fromRevision, history } = request
     let first = true
     while (!signal.aborted) {
-      const { checkpoint, changed } = this.#live.progress
+      this.#checkOpen()
+      const { checkpoint, changed, quarantined } = this.#live.progress
       const pending =
         checkpoint.history !== history ||
         fromRevision === 0 ||
+        quarantined[request.projection] !== undefined ||
         (changed[request.projection] ?? 0) > fromRevision
       if (!pending && !first) {
         if (checkpoint.revision > fromRevision) {
@@ -139,7 +151,10 @@ export class Runner {
     }
   }
 
-  /** Builds all rows anew from the log beside the ones that serve, then serves the new ones. */
+  /**
+   * Builds all rows anew from the log beside the ones that serve, then serves the new ones. When that fails it rejects, and the old
+   * ones go on serving.
+   */
   rebuild(): Promise<void> {
     this.#rebuilding ??= this.#rebuild().finally(() => {
       this.#rebuilding = undefined
@@ -148,31 +163,82 @@ export class Runner {
   }
 
   async #rebuild(): Promise<void> {
-    const { directory, log, worker, onFatal } = this.#options
+    const { directory, worker, log } = this.#options
     const generation = this.#generation + 1
-    await rm(join(directory, String(generation)), { recursive: true, force: true })
-    await mkdir(join(directory, String(generation)), { recursive: true })
-    const next = await WorkerHandle.open(worker, pathOf(directory, generation), () => this.#wake(), onFatal)
-    next.follow(log)
-    while (next.progress.checkpoint.revision < this.revision) await this.#changed(performance.now() + 1000)
+    await removeOthers(directory, this.#generation)
+    const next = await WorkerHandle.open(worker, await pathOf(directory, generation), log)
+    try {
+      this.#follow(next)
+      await this.#catchUp(next)
+      await this.#point(generation)
+      await this.#catchUp(next)
+    } catch (error) {
+      await next.close()
+      if (this.#live.failure === undefined) await this.#point(this.#generation)
+      await removeOthers(directory, this.#generation)
+      throw error
+    }
     const old = this.#live
-    const oldGeneration = this.#generation
     this.#live = next
     this.#generation = generation
-    await this.#point()
+    this.#wake()
     await old.close()
-    await rm(join(directory, String(oldGeneration)), { recursive: true, force: true })
+    await removeOthers(directory, generation)
   }
 
+  /** Resolves once a worker shows what the one that serves does; where that has failed, all that is committed. Rejects when it fails, and when this runner is closed. */
+  async #catchUp(next: WorkerHandle): Promise<void> {
+    const { log } = this.#options
+    const goal = (): number => (this.#live.failure === undefined ? this.revision : log.status().commitIndex)
+    while (next.progress.checkpoint.revision < goal()) {
+      this.#checkOpen()
+      if (next.failure !== undefined) throw next.failure
+      await this.#changed(performance.now() + 1000)
+    }
+    this.#checkOpen()
+    if (next.failure !== undefined) throw next.failure
+  }
+
+  #follow(handle: WorkerHandle): void {
+    handle.follow({
+      onProgress: () => this.#wake(),
+      onFailure: (error) => {
+        this.#wake()
+        if (handle === this.#live && !this.#closing) this.#onFailure(error)
+      },
+    })
+  }
+
+  /** Rows that the file had from before may be damaged, or of another log: then they are made anew, once. */
+  #onFailure(error: Error): void {
+    const { onFatal } = this.#options
+    if (!(error instanceof UnusableError) || this.#live.resumedRevision === 0) {
+      onFatal(error)
+      return
+    }
+    this.#repaired = error.message
+    this.#resumedRevision = 0
+    this.rebuild().catch((why: unknown) => {
+      if (!this.#closing) onFatal(why instanceof Error ? why : new Error(String(why)))
+    })
+  }
+
+  /** Ends a rebuild that is under way, and everyone who waits. */
   async close(): Promise<void> {
-    await this.#rebuilding
+    this.#closing = true
+    this.#wake()
+    await this.#rebuilding?.catch(() => undefined)
     await this.#live.close()
   }
 
+  #checkOpen(): void {
+    if (this.#closing) throw new Rejection('UNAVAILABLE', 'this member is stopping')
+  }
+
   /** Names the generation that serves, atomically. */
-  async #point(): Promise<void> {
+  async #point(generation: number): Promise<void> {
     const path = join(this.#options.directory, 'current')
-    await writeFile(`${path}.next`, String(this.#generation))
+    await writeFile(`${path}.next`, String(generation))
     await rename(`${path}.next`, path)
   }
 
@@ -199,6 +265,25 @@ export class Runner {
   }
 }
 
-function pathOf(directory: string, generation: number): string {
+/** The generation that serves; 1 in a new directory, or where that is not known. */
+async function currentGeneration(directory: string): Promise<number> {
+  const text = await readFile(join(directory, 'current'), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '1'
+    throw error
+  })
+  const generation = Number(text)
+  return Number.isSafeInteger(generation) && generation > 0 ? generation : 1
+}
+
+/** What a rebuild has left that was interrupted, or what it has replaced. */
+async function removeOthers(directory: string, generation: number): Promise<void> {
+  for (const name of await readdir(directory))
+    if (/^\d+$/.test(name) && name !== String(generation))
+      await rm(join(directory, name), { recursive: true })
+}
+
+/** Where a generation's file is; its directory is made. */
+async function pathOf(directory: string, generation: number): Promise<string> {
+  await mkdir(join(directory, String(generation)), { recursive: true })
   return join(directory, String(generation), 'projections.sqlite')
 }

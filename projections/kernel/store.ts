@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
 import type { Contract, RowOf } from '../../domains/kernel/contract.ts'
+import { NO_ORIGIN, type Origin } from '../../domains/kernel/origin.ts'
 import type { DecisionRecord, LogRecord, StoredEvent } from '../../domains/kernel/record.ts'
 import { identities } from '../../domains/kernel/references.ts'
 import { type AnyRow, affect, type Kind, type Registry } from '../../domains/kernel/registry.ts'
@@ -41,6 +42,7 @@ export class ProjectionStore implements ProjectedResources {
   /** Projections that choked on an entry, with the reason: they stay where they were, and the others go on. */
   readonly quarantined = new Map<string, string>()
   #checkpoint: Checkpoint
+  #origin: Origin
 
   /** Opens the file, or makes it. Throws LayoutError when another build made it: it must be built anew. */
   constructor(
@@ -57,7 +59,6 @@ export class ProjectionStore implements ProjectedResources {
       CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
       CREATE TABLE IF NOT EXISTS entry (revision INTEGER PRIMARY KEY, time INTEGER NOT NULL, command TEXT NOT NULL, actor TEXT NOT NULL,
         actor_kind TEXT NOT NULL, command_id TEXT NOT NULL, cause TEXT NOT NULL) STRICT;
-      CREATE INDEX IF NOT EXISTS entry_by_time ON entry (time, revision);
       CREATE TABLE IF NOT EXISTS reference (target TEXT NOT NULL, kind TEXT NOT NULL, uid TEXT NOT NULL, field TEXT NOT NULL,
         PRIMARY KEY (target, kind, uid, field)) WITHOUT ROWID, STRICT;`)
     const { layout } = this
@@ -73,6 +74,7 @@ export class ProjectionStore implements ProjectedResources {
     this.#checkpoint = JSON.parse(
       this.#meta('checkpoint') ?? '{"revision":0,"time":0,"history":""}',
     ) as Checkpoint
+    this.#origin = JSON.parse(this.#meta('origin') ?? JSON.stringify(NO_ORIGIN)) as Origin
     const digests = JSON.parse(this.#meta('digests') ?? '{}') as Record<string, RowSet['digests']>
     for (const name of [...registry.kinds.keys(), ...projections.map((projection) => projection.name)]) {
       this.#sets.set(name, new RowSet(this.database, name, digests[name]))
@@ -124,6 +126,11 @@ export class ProjectionStore implements ProjectedResources {
     return this.#checkpoint
   }
 
+  /** The last record that the rows are made of. */
+  get origin(): Origin {
+    return this.#origin
+  }
+
   get digests(): readonly ProjectionDigest[] {
     const tables = [...this.registry.kinds.keys()].map((kind) => this.set(kind).digests)
     const all = {
@@ -160,13 +167,20 @@ export class ProjectionStore implements ProjectedResources {
   }
 
   createIndexes(): void {
+    this.database.exec('CREATE INDEX IF NOT EXISTS entry_by_time ON entry (time, revision)')
     for (const name of this.#sets.keys()) RowSet.createIndexes(this.database, name)
   }
 
-  /** Takes committed entries in order, all in one transaction with the checkpoint. `record` is null for a no-op. */
-  apply(entries: readonly { readonly revision: number; readonly record: LogRecord | null }[]): void {
+  /**
+   * Takes committed entries in order, all in one transaction with the checkpoint. `record` is null for a no-op; `origin` names the last
+   * record. When it throws, nothing has changed.
+   */
+  apply(
+    entries: readonly { readonly revision: number; readonly record: LogRecord | null }[],
+    origin = this.#origin,
+  ): void {
     this.database.exec('BEGIN IMMEDIATE')
-    const saved = this.#checkpoint
+    const undo = this.#savepoint()
     try {
       for (const { revision, record } of entries) {
         if (revision !== this.#checkpoint.revision + 1)
@@ -182,7 +196,9 @@ export class ProjectionStore implements ProjectedResources {
           this.#applyHistory(revision, record.parent === '' ? undefined : record.time - time)
         else this.#applyDecision(revision, record)
       }
+      this.#origin = origin
       this.#saveMeta.run('checkpoint', JSON.stringify(this.#checkpoint))
+      this.#saveMeta.run('origin', JSON.stringify(origin))
       this.#saveMeta.run(
         'digests',
         JSON.stringify(Object.fromEntries([...this.#sets].map(([name, set]) => [name, set.digests]))),
@@ -192,9 +208,24 @@ export class ProjectionStore implements ProjectedResources {
       this.#saveMeta.run('quarantined', JSON.stringify(Object.fromEntries(this.quarantined)))
       this.database.exec('COMMIT')
     } catch (error) {
-      this.database.exec('ROLLBACK')
-      this.#checkpoint = saved
+      if (this.database.isTransaction) this.database.exec('ROLLBACK')
+      undo()
       throw error
+    }
+  }
+
+  /** What is kept in memory besides the file, to be put back with a rollback. */
+  #savepoint(): () => void {
+    const checkpoint = this.#checkpoint
+    const origin = this.#origin
+    const quarantined = [...this.quarantined]
+    const digests = [...this.#sets.values()].map((set) => [set, set.digests] as const)
+    return () => {
+      this.#checkpoint = checkpoint
+      this.#origin = origin
+      this.quarantined.clear()
+      for (const [projection, why] of quarantined) this.quarantined.set(projection, why)
+      for (const [set, saved] of digests) set.rollBack(saved)
     }
   }
 
@@ -267,6 +298,7 @@ export class ProjectionStore implements ProjectedResources {
     }
   }
 
+  /** Makes all rows of a projection that an entry concerns, then writes them: one that chokes on it stays as it was before. */
   #derive(
     projection: Projection,
     revision: number,
@@ -275,25 +307,26 @@ export class ProjectionStore implements ProjectedResources {
   ): void {
     if (this.quarantined.has(projection.name)) return
     const set = this.set(projection.name)
+    let writes: readonly { readonly key: string; readonly slice: string; readonly data: string | null }[] = []
     try {
-      for (const key of affected()) {
-        const stored = set.get(key)
-        const before = stored === undefined ? undefined : (JSON.parse(stored.data) as Record<string, unknown>)
-        const row = projection.row(key, this, {
-          now: this.#checkpoint.time,
-          revision,
-          before,
-          sinceParent,
-        })
-        const data = row === undefined ? null : JSON.stringify(row.data)
-        if (data !== (stored?.data ?? null))
-          set.write({ key, slice: row?.slice ?? '', project: '', name: key }, revision, data)
-      }
+      const rows = [...new Set(affected())].map((key) => {
+        const before = set.data(key)
+        const context = { now: this.#checkpoint.time, revision, before, sinceParent }
+        return { key, row: projection.row(key, this, context) }
+      })
+      writes = rows.map(({ key, row }) => ({
+        key,
+        slice: row?.slice ?? '',
+        data: row === undefined ? null : JSON.stringify(row.data),
+      }))
     } catch (error) {
-      this.quarantined.set(
-        projection.name,
-        `revision ${revision}: ${error instanceof Error ? error.message : String(error)}`,
-      )
+      if (isSqliteError(error)) throw error
+      const why = error instanceof Error ? error.message : String(error)
+      this.quarantined.set(projection.name, `revision ${revision}: ${why}`)
+    }
+    for (const { key, slice, data } of writes) {
+      if (data !== (set.get(key)?.data ?? null))
+        set.write({ key, slice, project: '', name: key }, revision, data)
     }
   }
 
@@ -311,8 +344,7 @@ export class ProjectionStore implements ProjectedResources {
   }
 
   #row(kind: string, uid: string): AnyRow | undefined {
-    const stored = this.set(kind).get(uid)
-    return stored === undefined ? undefined : (JSON.parse(stored.data) as AnyRow)
+    return this.set(kind).data(uid) as AnyRow | undefined
   }
 
   get<C extends Contract, K extends Extract<keyof C['resources'], string>>(
@@ -347,6 +379,11 @@ export class ProjectionStore implements ProjectedResources {
   close(): void {
     this.database.close()
   }
+}
+
+/** A fault of the file or the disk, not of who uses it. */
+export function isSqliteError(error: unknown): error is Error & { readonly errcode: number } {
+  return error instanceof Error && 'errcode' in error
 }
 
 /** The file was made by a build whose rows come out differently. */

@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
+import { originOf } from '../../domains/kernel/origin.ts'
 import { decodeRecord } from '../../domains/kernel/record.ts'
 import type { Registry } from '../../domains/kernel/registry.ts'
 import { Rejection, reject } from '../../domains/kernel/rejection.ts'
@@ -6,10 +7,14 @@ import { feedBatch } from './changes.ts'
 import type { EventProjection } from './event_projection.ts'
 import { diff, entries, why } from './past.ts'
 import type { Projection } from './projection.ts'
-import type { Calls, FromWorker, Progress, ToWorker } from './protocol.ts'
+import type { Calls, FromWorker, Progress, ShippedEntry, ToWorker } from './protocol.ts'
 import { read } from './reads.ts'
 import { scrub } from './scrub.ts'
-import { ProjectionStore } from './store.ts'
+import { isSqliteError, ProjectionStore } from './store.ts'
+
+/** Result codes: https://www.sqlite.org/rescode.html */
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
 
 type Answers = {
   readonly [M in keyof Calls]: (
@@ -61,6 +66,7 @@ export function serveProjections(
   }
   const progress = (): Progress => ({
     checkpoint: store.checkpoint,
+    origin: store.origin,
     changed: Object.fromEntries([...store.sets].map((set) => [set.name, set.changed])),
     quarantined: Object.fromEntries(store.quarantined),
   })
@@ -68,15 +74,10 @@ export function serveProjections(
     switch (message.type) {
       case 'apply':
         try {
-          store.apply(
-            message.entries.map(({ revision, payload }) => ({
-              revision,
-              record: payload === null ? null : decodeRecord(payload),
-            })),
-          )
+          apply(store, message.entries)
           send({ type: 'applied', ...progress() })
         } catch (error) {
-          send({ type: 'failed', why: text(error) })
+          send({ type: 'failed', why: text(error), damaged: isDamage(error) })
         }
         break
       case 'call':
@@ -93,6 +94,25 @@ export function serveProjections(
     }
   })
   send({ type: 'opened', ...progress() })
+}
+
+function apply(store: ProjectionStore, shipped: readonly ShippedEntry[]): void {
+  const last = shipped.findLast(({ payload }) => payload !== null)
+  const entries = shipped.map(({ revision, payload }) => ({
+    revision,
+    record: payload === null ? null : decodeRecord(payload),
+  }))
+  store.apply(
+    entries,
+    last === undefined || last.payload === null ? store.origin : originOf(last.revision, last.payload),
+  )
+}
+
+/** Whether other rows might help: SQLite finds the file corrupt, or its rows do not fit the log. A full disk is no damage. */
+function isDamage(error: unknown): boolean {
+  return (
+    !isSqliteError(error) || error.errcode % 256 === SQLITE_CORRUPT || error.errcode % 256 === SQLITE_NOTADB
+  )
 }
 
 async function answer(

@@ -2,6 +2,7 @@
  * `npm run bench -- commands [--seconds N] [--runs N] [--resources N]`: commands a second with one member and with three, how long a member
  * with many resources takes to start and what memory it takes, and how fast its tables are built anew.
  */
+import { availableParallelism, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { writeResult } from '../result.ts'
 import { measureStartUp } from './commands/start_up.ts'
@@ -26,6 +27,7 @@ const runs = Math.floor(positive('runs', values.runs, 100))
 const resources = Math.floor(positive('resources', values.resources, 10_000_000))
 const say = (line: string): void => console.error(line)
 
+const [loadAtStart] = loadavg()
 const throughput = await measureThroughput(runs, seconds * 1000, say)
 const { startUp, rebuild } = await measureStartUp(resources, runs, say)
 console.log('members  concurrency  commands/s   p50 ms   p99 ms')
@@ -47,6 +49,8 @@ console.log(
 )
 const path = await writeResult('bench/commands', {
   success: true,
+  processors: availableParallelism(),
+  load_average_at_start: loadAtStart,
   runs,
   seconds_per_run: seconds,
   throughput,

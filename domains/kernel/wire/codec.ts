@@ -14,28 +14,26 @@ export class WireError extends Error {
 
 /** Turns what contracts describe into protobuf bytes and back: the one codec, also for 64-bit integers. */
 export class Codec {
-  readonly #root = new protobuf.Root()
-  readonly #messages = new Map<string, ProtoMessage>()
+  readonly #messages = new Map<string, { readonly message: ProtoMessage; readonly type: protobuf.Type }>()
   readonly #enums = new Map<string, ProtoEnum>()
 
   constructor(files: readonly ProtoFile[]) {
-    for (const file of files) {
-      protobuf.parse(printFile(file), this.#root)
-      for (const message of file.messages) this.#index(message)
-    }
-    this.#root.resolveAll()
+    const root = new protobuf.Root()
+    for (const file of files) protobuf.parse(printFile(file), root)
+    root.resolveAll()
+    for (const file of files) for (const message of file.messages) this.#index(root, message)
   }
 
-  #index(message: ProtoMessage): void {
-    this.#messages.set(message.fullName, message)
+  #index(root: protobuf.Root, message: ProtoMessage): void {
+    this.#messages.set(message.fullName, { message, type: root.lookupType(message.fullName) })
     for (const each of message.enums) this.#enums.set(each.fullName, each)
-    for (const nested of message.messages) this.#index(nested)
+    for (const nested of message.messages) this.#index(root, nested)
   }
 
   /** Encodes what fits the contract. Throws TypeError for what does not. */
   encode(type: string, value: Plain): Buffer {
-    const wire = this.#toWire(this.#message(type), value)
-    return Buffer.from(this.#root.lookupType(type).encode(wire).finish())
+    const known = this.#known(type)
+    return Buffer.from(known.type.encode(this.#toWire(known.message, value)).finish())
   }
 
   /**
@@ -44,23 +42,28 @@ export class Codec {
    * Throws WireError.
    */
   decode(type: string, bytes: Uint8Array, strict: boolean): Record<string, unknown> {
+    const known = this.#known(type)
     const reader = protobuf.Reader.create(bytes)
     reader.discardUnknown = false
     let wire: object
     try {
-      wire = this.#root.lookupType(type).decode(reader)
+      wire = known.type.decode(reader)
     } catch (error) {
       throw new WireError(
         `the bytes are no ${type}: ${error instanceof Error ? error.message : String(error)}`,
       )
     }
-    return this.#fromWire(this.#message(type), wire as Plain, strict)
+    return this.#fromWire(known.message, wire as Plain, strict)
+  }
+
+  #known(type: string): { readonly message: ProtoMessage; readonly type: protobuf.Type } {
+    const known = this.#messages.get(type)
+    if (known === undefined) throw new TypeError(`there is no message ${type}`)
+    return known
   }
 
   #message(type: string): ProtoMessage {
-    const message = this.#messages.get(type)
-    if (message === undefined) throw new TypeError(`there is no message ${type}`)
-    return message
+    return this.#known(type).message
   }
 
   #toWire(message: ProtoMessage, value: Plain): Record<string, unknown> {
