@@ -23,12 +23,12 @@ export interface KeyValue {
 }
 
 const sortTargets = ['key', 'version', 'create', 'mod', 'value'] as const
-export const compareResults = ['equal', 'greater', 'less', 'not_equal'] as const
-export const compareTargets = ['version', 'create', 'mod', 'value', 'lease'] as const
+const compareResults = ['equal', 'greater', 'less', 'not_equal'] as const
+const compareTargets = ['version', 'create', 'mod', 'value', 'lease'] as const
 
 const interval = { key: [1, Key], rangeEnd: [2, Bytes] } as const
 
-export const rangeFields = message({
+const rangeFields = message({
   ...interval,
   limit: [3, z.int()],
   /** 0 or less: the present. */

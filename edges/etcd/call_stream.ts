@@ -1,6 +1,6 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { FrameReader, frame } from './frames.ts'
-import { StatusError, statusOf } from './status.ts'
+import { type StatusError, statusOf } from './status.ts'
 
 /** A request is no larger, as with etcd: 1.5 MiB, and 512 KiB for what is around it. */
 export const REQUEST_BYTES_MAX = 2 * 1024 * 1024

@@ -38,7 +38,7 @@ class WatchStream {
   readonly #watches = new Map<number, Watch>()
   readonly #progressMilliseconds: number
   #nextId = 0
-  #progressing: Promise<void> | undefined
+  #progressing = false
   #failure: ((error: unknown) => void) | undefined
 
   constructor(parts: WatchParts, call: CallStream) {
@@ -65,7 +65,7 @@ class WatchStream {
       const { createRequest, cancelRequest, progressRequest } = decode('WatchRequest', message)
       if (createRequest) await this.#create(createRequest)
       else if (cancelRequest) await this.#cancel(cancelRequest.watchId.toNumber())
-      else if (progressRequest) this.#progressing ??= this.#progress()
+      else if (progressRequest && !this.#progressing) void this.#progress()
     }
   }
 
@@ -139,8 +139,9 @@ class WatchStream {
   async #progress(): Promise<void> {
     const { member, hub } = this.#parts
     const { revision } = hub
+    this.#progressing = true
     await Promise.all([...this.#watches.values()].map(({ watcher }) => watcher.reached(revision)))
-    this.#progressing = undefined
+    this.#progressing = false
     await this.#call.send(encode('WatchResponse', { header: member.header(revision), watchId: NO_WATCH }))
   }
 

@@ -37,7 +37,7 @@ export function bytesOf(text: string): Buffer {
   return Buffer.from(text, 'latin1')
 }
 
-export function textOf(bytes: Uint8Array): string {
+function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 

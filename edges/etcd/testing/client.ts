@@ -54,7 +54,7 @@ export class RawClient implements Disposable {
 }
 
 /** The status a call ended with; UNAVAILABLE when the connection was lost. */
-export function ended(stream: ClientHttp2Stream): Promise<{ readonly code: number; readonly text: string }> {
+function ended(stream: ClientHttp2Stream): Promise<{ readonly code: number; readonly text: string }> {
   let status = { code: 14, text: 'the connection was lost' }
   const note = (headers: IncomingHttpHeaders): void => {
     const code = headers['grpc-status']

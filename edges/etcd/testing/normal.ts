@@ -1,3 +1,4 @@
+import type { Int64 } from '../messages.ts'
 import type { Answer } from './client.ts'
 
 /** Of a header: they differ between any two servers. */
@@ -12,7 +13,7 @@ export function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1')
   if (Array.isArray(value)) return value.map(plain)
   if (typeof value !== 'object' || value === null) return value
-  if ('toNumber' in value) return String(value)
+  if ('toNumber' in value) return (value as Int64).toString()
   const entries = Object.entries(value)
     .filter(([name]) => !left.has(name))
     .map(([name, part]): [string, unknown] => [name, plain(part)])
