@@ -159,6 +159,8 @@ export interface FeedBatch {
   /** Begins a snapshot: what was known before and is not in it is gone. */
   readonly snapshot: boolean
   readonly changes: readonly FeedChange[]
+  /** It is a part of a batch, which goes on in the next one: large ones come in parts, and followers get them whole. */
+  readonly more?: boolean | undefined
 }
 
 export interface Beat {

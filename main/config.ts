@@ -7,7 +7,11 @@ import { z } from 'zod'
 export const roles = ['member', 'dns', 'balancer', 'host'] as const
 export type Role = (typeof roles)[number]
 
-const Address = z.string().regex(/^[^\s:]+:\d{1,5}$/, 'must be host:port')
+const PORT_MAX = 65_535
+const Address = z
+  .string()
+  .regex(/^[^\s:]+:\d{1,5}$/, 'must be host:port')
+  .refine((address) => splitAddress(address).port <= PORT_MAX, `must have a port of at most ${PORT_MAX}`)
 const Name = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be 1 to 63 of a-z, 0-9 and -')
 
 const Member = z.strictObject({

@@ -34,7 +34,7 @@ import { placeOf, readPermission, sinceRevision, visible } from './visibility.ts
 const TIMEOUT_MS = 30_000
 const ENTRIES_MAX = 1000
 /** What a page of the log, or the entries behind a resource, may hold at once: readers are many, and some are slow. */
-const PAGE_BYTES = 512 << 10
+const PAGE_BYTES = 128 << 10
 const WHY_CHARACTERS_MAX = 8 << 20
 /** `host/<uid>`, `dns/<node>`, `balancer/<node>`. */
 const REALIZER = /^(host|dns|balancer)\/([a-z0-9][a-z0-9-]{0,62})$/
@@ -288,17 +288,12 @@ export class LocalControlPlane implements ControlPlane {
     }
     const host = request.projection === 'hosts' ? request.slice : undefined
     this.#authorizeRealizer(actor, permission, host)
-    let parts: FeedChange[] = []
     let snapshot = false
     for await (const { reset, more, changes, history, revision } of this.#runner.feed(request, signal)) {
       this.#authorizeRealizer(actor, permission, host)
       snapshot ||= reset
-      for (const { key, data } of changes)
-        parts.push({ key, row: data === null ? null : (JSON.parse(data) as Record<string, unknown>) })
-      if (more) continue
-      yield { history, revision, snapshot, changes: parts }
-      parts = []
-      snapshot = false
+      yield { history, revision, snapshot, more, changes: changes.map(feedChange) }
+      if (!more) snapshot = false
     }
   }
 
@@ -379,6 +374,10 @@ function needsLeader(request: ReadRequest, shown: { readonly revision: number })
   if (request.consistency === 'stale' || request.minRevision !== undefined) return false
   const pinned = pinnedMoment(request)
   return pinned === undefined || ('revision' in pinned && pinned.revision > shown.revision)
+}
+
+function feedChange({ key, data }: { readonly key: string; readonly data: string | null }): FeedChange {
+  return { key, row: data === null ? null : (JSON.parse(data) as Record<string, unknown>) }
 }
 
 const followPermissions: Readonly<Record<string, string>> = {

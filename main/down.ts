@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -28,8 +29,9 @@ export async function stopNode(directory: string): Promise<boolean> {
   return true
 }
 
-/** Ends every instance that a stopped host has left running, at once and without its consent. Returns how many there were. */
+/** Ends every instance that a stopped host has left running, at once and without its consent. Returns how many there were. Throws Error while a host daemon runs there. */
 export async function endIncarnations(hostDirectory: string): Promise<number> {
+  if (!existsSync(hostDirectory)) return 0
   const driver = await QemuDriver.open({
     hostDirectory,
     acceleration: 'tcg',

@@ -15,6 +15,7 @@ import { Runner } from '../projections/kernel/runner.ts'
 import { createBackup } from './backup/create.ts'
 import { ETCD_PORT, listenOf, type NodeConfig, splitAddress } from './config.ts'
 import { LocalControlPlane } from './control_plane.ts'
+import { listening } from './listen_error.ts'
 import { newSecret, readMasterKey, readOrCreate } from './secrets.ts'
 
 const STOP_GRACE_MS = 2000
@@ -53,7 +54,7 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
     config.cluster?.masterKeyFile ?? join(directory, 'master.key'),
     config.cluster === undefined,
   )
-  const log = await openLog({
+  const logOptions = {
     ...(await membership(directory, config, listen)),
     directory: join(directory, 'chainfire'),
     ...(config.electionTimeoutMilliseconds === undefined
@@ -61,7 +62,8 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
       : { electionTimeoutMilliseconds: config.electionTimeoutMilliseconds }),
     failed: onFatal,
     warn,
-  })
+  }
+  const log = await listening('peers', listen.peer, () => openLog(logOptions))
   const closing: (() => Promise<void>)[] = [() => log.close()]
   const close = async (): Promise<void> => {
     for (const step of closing.splice(0).reverse()) await step()
@@ -82,14 +84,13 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
     closing.push(async () => forwarder.close())
     const onFault = (error: unknown, where: string): void =>
       warn(`${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
-    const grpc: GrpcServer = await startGrpcServer({ control, api, forwarder, address: listen.grpc, onFault })
+    const grpc: GrpcServer = await listening('gRPC', listen.grpc, () =>
+      startGrpcServer({ control, api, forwarder, address: listen.grpc, onFault }),
+    )
     closing.push(() => grpc.close(STOP_GRACE_MS))
-    const rest: RestServer = await startRestServer({
-      control,
-      forward: forwarder,
-      ...splitAddress(listen.rest),
-      onFault,
-    })
+    const rest: RestServer = await listening('REST', listen.rest, () =>
+      startRestServer({ control, forward: forwarder, ...splitAddress(listen.rest), onFault }),
+    )
     closing.push(() => rest.close(STOP_GRACE_MS))
     const etcd: EtcdServer = await startEtcd({
       log,

@@ -1,4 +1,4 @@
-import { Quickstart } from './quickstart/quickstart.ts'
+import { Interrupted, Quickstart } from './quickstart/quickstart.ts'
 
 const unknown = process.argv.slice(2).find((argument) => argument !== '--keep')
 if (unknown !== undefined) {
@@ -8,15 +8,19 @@ if (unknown !== undefined) {
   process.exit(2)
 }
 const quickstart = await Quickstart.create(process.argv.includes('--keep'))
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    process.stderr.write('interrupted: ending what was started\n')
-    void quickstart.endEverything().finally(() => process.exit(130))
+let told = false
+// One Ctrl-C may come twice, from the terminal and handed on by npm: the second must not cut the cleaning up short.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => {
+    if (!told) process.stderr.write('\ninterrupted: ending what was started\n')
+    told = true
+    quickstart.interrupt()
   })
-}
 try {
   await quickstart.run()
+  process.exit(0)
 } catch (error) {
+  if (error instanceof Interrupted) process.exit(130)
   process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`)
-  process.exitCode = 1
+  process.exit(1)
 }

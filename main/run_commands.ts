@@ -52,6 +52,10 @@ export const upCommand: ExtraCommand = (program) => {
         roles?: readonly Role[]
       }) => {
         const config = file === undefined ? {} : await readConfig(file)
+        const supervised = process.env['ULTRACLOUD_SUPERVISED'] === '1'
+        const told = whenToldToEnd(supervised)
+        const ending = new AbortController()
+        void told.then(() => ending.abort(new Error('told to end')))
         const node = await up({
           directory: data,
           config,
@@ -59,6 +63,12 @@ export const upCommand: ExtraCommand = (program) => {
           registry: await loadDomains(),
           say,
           onFatal: die,
+          signal: ending.signal,
+        }).catch((error: unknown) => {
+          if (ending.signal.aborted) process.exit(0)
+          // Nothing is left that could be told to end.
+          if (supervised) process.stdin.destroy()
+          throw error
         })
         const { facts } = node
         say(`node ${facts.name} is up: ${facts.roles.join(', ')}`)
@@ -67,7 +77,7 @@ export const upCommand: ExtraCommand = (program) => {
         )
         say(`  administrator's token: ${facts.tokenFile}`)
         say(`ready ${JSON.stringify(facts)}`)
-        await whenToldToEnd(process.env['ULTRACLOUD_SUPERVISED'] === '1')
+        await told
         say('stopping')
         await node.close()
       },
@@ -87,7 +97,9 @@ export const downCommand: ExtraCommand = (program) => {
     .action(async ({ data, endInstances }: { data: string; endInstances?: boolean }) => {
       const ended = await stopNode(data)
       say(ended ? 'the node has ended' : `no node runs in ${data}`)
-      if (endInstances === true) say(`${await endIncarnations(resolve(data, 'host'))} instances were ended`)
+      if (endInstances !== true) return
+      const count = await endIncarnations(resolve(data, 'host'))
+      say(count === 1 ? 'one instance was ended' : `${count} instances were ended`)
     })
 }
 

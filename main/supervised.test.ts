@@ -39,6 +39,13 @@ describe('a supervised process', () => {
     expect(lines).toContain('it: I end')
   })
 
+  it('that was never ready is given up after five starts, with what it said last', async () => {
+    const one = await supervise(`console.error('error: I can not'); process.exit(1)`)
+    await expect(one.ready).rejects.toThrow('what has the role it does not start: I can not')
+    expect(lines.filter((line) => line.includes('it is started again'))).toHaveLength(4)
+    expect(one.pid).toBeUndefined()
+  })
+
   it('stays ended when it is stopped while it waits to be started again', async () => {
     const one = await supervise(`process.exit(0)`)
     await vi.waitFor(() => expect(lines).toHaveLength(1), { timeout: 10_000 })

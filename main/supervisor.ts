@@ -4,6 +4,8 @@ import { createInterface } from 'node:readline'
 
 const RESTART_MIN_MS = 200
 const RESTART_MAX_MS = 10_000
+/** One that has ended so often before it was ever ready will not be. */
+const STARTS_MAX = 5
 /** A process that ran for so long was well: the next restart is quick again. */
 const WELL_MS = 30_000
 
@@ -13,15 +15,21 @@ export interface SupervisedOptions {
   readonly log: (line: string) => void
 }
 
-/** Keeps one process of this program running: starts it again when it ends, later and later while it keeps ending. */
+/**
+ * Keeps one process of this program running: starts it again when it ends, later and later while it keeps ending. One that
+ * was never ready is given up after five starts.
+ */
 export class Supervised {
   readonly #options: SupervisedOptions
-  /** What it says when it is ready for the first time. Rejects when it is stopped before that. */
+  /** What it says when it is ready for the first time. Rejects when it is stopped before that, or given up. */
   readonly ready: Promise<string>
   #child: ChildProcess | undefined
   #stopping = false
   #delay = RESTART_MIN_MS
   #timer: NodeJS.Timeout | undefined
+  #starts = 0
+  #wasReady = false
+  #lastLine = ''
   readonly #readiness = Promise.withResolvers<string>()
 
   constructor(options: SupervisedOptions) {
@@ -38,13 +46,18 @@ export class Supervised {
   #start(): void {
     const started = performance.now()
     const { name, log } = this.#options
+    this.#starts += 1
     const child = spawn(process.execPath, [...this.#options.arguments], { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child = child
     createInterface({ input: child.stdout }).on('line', (line) => {
-      if (line.startsWith('ready ')) this.#readiness.resolve(line.slice(6))
-      else log(`${name}: ${line}`)
+      if (!line.startsWith('ready ')) return log(`${name}: ${line}`)
+      this.#wasReady = true
+      this.#readiness.resolve(line.slice(6))
     })
-    createInterface({ input: child.stderr }).on('line', (line) => log(`${name}: ${line}`))
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      this.#lastLine = line
+      log(`${name}: ${line}`)
+    })
     child.once('error', (error) => {
       if (child.pid === undefined) this.#ended(error.message, started)
       else log(`${name}: ${error.message}`)
@@ -60,6 +73,11 @@ export class Supervised {
     const { name, log } = this.#options
     this.#child = undefined
     if (this.#stopping) return
+    if (!this.#wasReady && this.#starts >= STARTS_MAX) {
+      const why = this.#lastLine.replace(/^error: /, '') || `it ended with ${how}`
+      this.#readiness.reject(new Error(`what has the role ${name} does not start: ${why}`))
+      return
+    }
     if (performance.now() - started > WELL_MS) this.#delay = RESTART_MIN_MS
     log(`${name} ended with ${how}; it is started again in ${this.#delay} ms`)
     this.#timer = setTimeout(() => this.#start(), this.#delay)

@@ -1,9 +1,13 @@
 #!/usr/bin/env node
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js'
 import { loadDomains } from '../domains/load.ts'
 import { runCli } from '../edges/cli/run.ts'
 import { backupCommand } from './backup/commands.ts'
 import { clusterCommand } from './cluster_commands.ts'
 import { balancerCommand, downCommand, hostCommand, nameServerCommand, upCommand } from './run_commands.ts'
+
+// What the library has to say is in the errors that it gives.
+if (process.env['GRPC_VERBOSITY'] === undefined) setLogVerbosity(logVerbosity.NONE)
 
 process.exitCode = await runCli(process.argv.slice(2), {
   registry: await loadDomains(),

@@ -20,6 +20,8 @@ export interface UpOptions {
   readonly registry: Registry
   readonly say: (line: string) => void
   readonly onFatal: (error: Error) => void
+  /** Ends the start before it is done. */
+  readonly signal: AbortSignal
 }
 
 /** What a running node tells of itself; also in `node.json` of its data directory. */
@@ -40,9 +42,12 @@ export interface RunningNode {
   close(): Promise<void>
 }
 
-/** Starts a node: the member in this process, and the daemons of its other roles in processes of their own that follow it over gRPC. */
+/**
+ * Starts a node: the member in this process, and the daemons of its other roles in processes of their own that follow it over gRPC. Throws,
+ * with nothing left running, what keeps it from starting, and the signal's reason when that comes first.
+ */
 export async function up(options: UpOptions): Promise<RunningNode> {
-  const { config, registry, say, onFatal } = options
+  const { config, registry, say, onFatal, signal } = options
   const directory = resolve(options.directory)
   const name =
     config.name ??
@@ -55,15 +60,18 @@ export async function up(options: UpOptions): Promise<RunningNode> {
     )
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const member = await startMember({ directory, config, registry, onFatal, warn: say })
+  const aborted = whenAborted(signal)
   const daemons: Supervised[] = []
+  let closed = false
   const close = async (): Promise<void> => {
+    closed = true
     await Promise.all(daemons.map((daemon) => daemon.stop(STOP_GRACE_MS)))
     await member.close()
   }
   try {
     for (const repair of member.repairs) say(`damaged rows were made anew from the log: ${repair}`)
     const tokenFile = join(directory, 'admin.token')
-    const made = await bootstrap(member, tokenFile)
+    const made = await Promise.race([bootstrap(member, tokenFile), aborted])
     if (made) say(`an administrator was made; its token is in ${tokenFile} (only you can read it)`)
     const token = await readOrCreate(tokenFile, () => {
       throw new Error(`${tokenFile} is missing, and no token of an administrator is left to make it from`)
@@ -71,6 +79,7 @@ export async function up(options: UpOptions): Promise<RunningNode> {
     const client = new ApiClient(new Api(registry), member.grpcAddress, token)
     const start = async (role: 'host' | 'dns' | 'balancer', more: readonly string[]): Promise<string> => {
       const file = await daemonToken(client, role, name, directory)
+      if (closed) throw new Error('the node has ended')
       const command = role === 'dns' ? 'name-server' : role
       const program = new URL('./ultracloud.ts', import.meta.url).pathname
       const daemon = new Supervised({
@@ -92,11 +101,12 @@ export async function up(options: UpOptions): Promise<RunningNode> {
       daemons.push(daemon)
       return daemon.ready
     }
-    const readiness = await Promise.all([
+    const starting = Promise.all([
       roles.includes('dns') ? start('dns', ['--listen', listenOf(config).dns]) : undefined,
       roles.includes('balancer') ? start('balancer', []) : undefined,
       roles.includes('host') ? start('host', ['--data', join(directory, 'host')]) : undefined,
     ])
+    const readiness = await Promise.race([starting, aborted])
     client.close()
     const facts: NodeFacts = {
       name,
@@ -113,4 +123,15 @@ export async function up(options: UpOptions): Promise<RunningNode> {
     await close()
     throw error
   }
+}
+
+/** Rejects with its reason when a signal is given. */
+function whenAborted(signal: AbortSignal): Promise<never> {
+  const aborted = new Promise<never>((_, reject) => {
+    const give = (): void => reject(signal.reason as Error)
+    if (signal.aborted) give()
+    else signal.addEventListener('abort', give, { once: true })
+  })
+  aborted.catch(() => undefined)
+  return aborted
 }

@@ -21,7 +21,7 @@ export interface Kind {
 }
 
 /** An event of the log that this build cannot take: the replica must stop, or replicas would drift apart. */
-export class EvolveError extends Error {
+class EvolveError extends Error {
   constructor(message: string) {
     super(message)
     this.name = 'EvolveError'

@@ -15,7 +15,7 @@ import { type AnyRow, affect, type Kind, type PresentEvent, type Registry } from
 import { reject } from './rejection.ts'
 import { Journal, Table, type TableSpec, UniqueViolation } from './table.ts'
 
-type AnyTable = Table<object>
+type AnyTable = Table
 
 /** All tables of all domains, changed by events alone. */
 export class State implements Resources {

@@ -52,6 +52,18 @@ describe('a feed', () => {
     expect(seen).toEqual([batch(5, { snapshot: true, changes }), batch(6, { changes: [] })])
   })
 
+  it('gives a batch whole that comes in parts', async () => {
+    const { control, client } = await grpcEdge()
+    control.feedSource = async function* (_, signal) {
+      yield batch(5, { snapshot: true, more: true })
+      yield batch(5, { snapshot: true, changes: [{ key: 'last', row: {} }], more: false })
+      await forever(signal)
+    }
+    const [seen] = await take(followFeed(client(), subscription, new AbortController().signal), 1)
+    expect(seen?.changes.map(({ key }) => key)).toEqual(['k5', 'last'])
+    expect(seen).toMatchObject({ revision: 5, snapshot: true })
+  })
+
   it('resumes from the last revision seen after an interruption', async () => {
     const { control, client } = await grpcEdge()
     control.feedSource = async function* ({ fromRevision }) {

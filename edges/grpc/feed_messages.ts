@@ -13,7 +13,13 @@ export async function* feedMessages(batches: AsyncIterable<FeedBatch>): AsyncIte
   for await (const batch of batches) yield* batchMessages(batch)
 }
 
-function* batchMessages({ history, revision, snapshot, changes }: FeedBatch): Iterable<FeedMessage> {
+function* batchMessages({
+  history,
+  revision,
+  snapshot,
+  changes,
+  more = false,
+}: FeedBatch): Iterable<FeedMessage> {
   let part: { key: string; rowJson: string | null }[] = []
   let characters = 0
   for (const { key, row } of changes) {
@@ -27,7 +33,7 @@ function* batchMessages({ history, revision, snapshot, changes }: FeedBatch): It
     part.push({ key, rowJson })
     characters += size
   }
-  yield { history, revision, snapshot, changes: part, partial: false }
+  yield { history, revision, snapshot, changes: part, partial: more }
 }
 
 /** Puts batches together again. Throws RangeError for one beyond the bound. */

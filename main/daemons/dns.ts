@@ -1,5 +1,6 @@
 import { startDnsServer } from '../../edges/dns/server.ts'
 import { type RecordRow, type ZoneRow, ZoneStore } from '../../edges/dns/zone-store.ts'
+import { listening } from '../listen_error.ts'
 import { Connection, type DaemonOptions } from './connection.ts'
 
 export interface DnsDaemonOptions extends DaemonOptions {
@@ -9,7 +10,8 @@ export interface DnsDaemonOptions extends DaemonOptions {
 /** An authoritative name server that follows the zones. */
 export async function startDnsDaemon(options: DnsDaemonOptions, fatal: (error: Error) => void) {
   const store = new ZoneStore()
-  const server = await startDnsServer({ ...options.listen, store })
+  const { host, port } = options.listen
+  const server = await listening('DNS', `${host}:${port}`, () => startDnsServer({ host, port, store }))
   const connection = await Connection.open(options)
   const position = { realizedRevision: 0, history: '' }
   connection.follow(

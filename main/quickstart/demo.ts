@@ -1,7 +1,6 @@
 import { newCommandId } from '../../domains/kernel/uuid.ts'
 import type { ApiClient } from '../../edges/grpc/client.ts'
-import type { Cloud } from './tools.ts'
-import { ensure, eventually, runTool } from './tools.ts'
+import { eventually, runTool } from './tools.ts'
 
 export const project = 'demo'
 const zone = 'demo.test'
@@ -12,17 +11,17 @@ const BOOT_SECONDS = 180
 /** Makes the demo: a network, a zone, two instances and a load balancer before them. Returns the balancer's address. */
 export async function makeDemo(client: ApiClient, port: number): Promise<string> {
   const run = (type: string, data: object) => client.command({ type, data, commandId: newCommandId() })
-  await ensure(client, 'iam.CreateProject', {
+  await run('iam.CreateProject', {
     organization: 'default',
     name: project,
     description: 'Made by the quickstart',
   })
-  await ensure(client, 'dns.CreateZone', { project, name: zone })
-  await ensure(client, 'vpc.CreateVpc', { project, name: 'net', cidr: '10.20.0.0/16', dnsZone: zone })
-  await ensure(client, 'vpc.CreateSubnet', { project, name: 'web', vpc: 'net', cidr: '10.20.1.0/24' })
-  await ensure(client, 'vm.RegisterImage', { name: 'guest' })
+  await run('dns.CreateZone', { project, name: zone })
+  await run('vpc.CreateVpc', { project, name: 'net', cidr: '10.20.0.0/16', dnsZone: zone })
+  await run('vpc.CreateSubnet', { project, name: 'web', vpc: 'net', cidr: '10.20.1.0/24' })
+  await run('vm.RegisterImage', { name: 'guest' })
   for (const name of guests)
-    await ensure(client, 'vm.CreateInstance', {
+    await run('vm.CreateInstance', {
       project,
       name,
       image: 'guest',
@@ -30,9 +29,9 @@ export async function makeDemo(client: ApiClient, port: number): Promise<string>
       memoryMebibytes: 128,
     })
   const monitor = { type: 'HTTP', intervalMilliseconds: 500, timeoutMilliseconds: 400, rise: 1, fall: 2 }
-  await ensure(client, 'lb.CreateLoadBalancer', { project, name: 'web' })
-  await ensure(client, 'lb.CreatePool', { project, name: 'web', monitor })
-  await ensure(client, 'lb.CreateListener', {
+  await run('lb.CreateLoadBalancer', { project, name: 'web' })
+  await run('lb.CreatePool', { project, name: 'web', monitor })
+  await run('lb.CreateListener', {
     project,
     name: 'http',
     loadBalancer: 'web',
@@ -41,18 +40,11 @@ export async function makeDemo(client: ApiClient, port: number): Promise<string>
     pool: 'web',
   })
   for (const name of guests)
-    await ensure(client, 'lb.CreateMember', { project, name, pool: 'web', instance: name, port: 80 })
+    await run('lb.CreateMember', { project, name, pool: 'web', instance: name, port: 80 })
   const { rows } = await client.read({ kind: 'lb.load_balancer', project, name: 'web' })
   const address = String(rows[0]?.['address'])
   await run('dns.PutRecordSet', { project, zone, name: 'web', type: 'A', values: [address] })
   return address
-}
-
-/** The listener's port, when the demo is there already. */
-export async function listenerPort(client: ApiClient): Promise<number | undefined> {
-  const { rows } = await client.read({ kind: 'lb.listener', filter: { project } })
-  const port = rows.find((row) => row['name'] === 'http')?.['port']
-  return typeof port === 'number' ? port : undefined
 }
 
 /** Waits until these instances' guests say that they serve. */
@@ -79,16 +71,16 @@ export async function guestsServe(
   })
 }
 
-/** What a name server answers for a name, by dig. */
-export async function dig(cloud: Cloud, name: string): Promise<string> {
-  const [host = '', port = ''] = (cloud.facts.dns ?? '').split(':')
+/** What the name server at `host:port` answers for a name, by dig. */
+export async function dig(server: string, name: string): Promise<string> {
+  const [host = '', port = ''] = server.split(':')
   return (await runTool('dig', [`@${host}`, '-p', port, '+short', '+tries=1', '+time=2', name])).trim()
 }
 
 /** Waits until dig gives an address for the demo's name. */
-export function nameResolves(cloud: Cloud, address: string): Promise<string> {
+export function nameResolves(server: string, address: string): Promise<string> {
   return eventually(`the name ${hostname}`, 20, async () =>
-    (await dig(cloud, hostname)) === address ? address : undefined,
+    (await dig(server, hostname)) === address ? address : undefined,
   )
 }
 

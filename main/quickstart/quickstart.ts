@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { newCommandId } from '../../domains/kernel/uuid.ts'
 import { loadDomains } from '../../domains/load.ts'
 import { Progress } from '../../edges/cli/progress.ts'
@@ -7,20 +8,27 @@ import { Api } from '../../edges/grpc/api.ts'
 import { ApiClient } from '../../edges/grpc/client.ts'
 import { ImageCatalog } from '../../hostd/image/catalog.ts'
 import { endIncarnations } from '../down.ts'
+import type { NodeFacts } from '../up.ts'
+import { CloudProcess } from './cloud_process.ts'
 import {
   balancerReaches,
   dig,
   guests,
   guestsServe,
   hostname,
-  listenerPort,
   makeDemo,
   nameResolves,
   project,
 } from './demo.ts'
-import { type Cloud, freePort, startCloud, ultracloud } from './tools.ts'
+import { summary } from './summary.ts'
+import { freePort, requireEmpty, ultracloud } from './tools.ts'
 
 const KEPT_PORT = 8080
+/** How long what is interrupted may take to let go of its files. */
+const LET_GO_MS = 10_000
+
+/** It was told to end before it was done. */
+export class Interrupted extends Error {}
 
 /** The whole story: a cloud comes up, serves, is wiped, comes back from its log, and answers the same. */
 export class Quickstart {
@@ -29,10 +37,14 @@ export class Quickstart {
   readonly #images = resolve('work/images')
   readonly #proved: string[] = []
   readonly #api: Api
+  readonly #interruption = new AbortController()
   #work = ''
   #data = ''
+  #log = ''
   #config: string | undefined
-  #cloud: Cloud | undefined
+  #cloud: CloudProcess | undefined
+  #facts: NodeFacts | undefined
+  #holder: Promise<unknown> | undefined
 
   static async create(keep: boolean): Promise<Quickstart> {
     return new Quickstart(keep, new Api(await loadDomains()))
@@ -44,43 +56,64 @@ export class Quickstart {
     this.#progress = new Progress(process.stderr, process.env)
   }
 
-  /** Runs it. Throws Error with what went wrong; either way nothing is left behind, but what `keep` keeps. */
+  /**
+   * Runs it. Throws Interrupted, or Error with what went wrong; either way nothing is left behind, but what `keep` keeps when all went
+   * well.
+   */
   async run(): Promise<void> {
     await this.#prepare()
     let kept = false
     try {
-      await this.#story()
+      await Promise.race([this.#story(), this.#interrupted()])
       kept = this.#keep
-      this.#summary()
+      process.stdout.write(`${this.#summary()}\n`)
     } finally {
       this.#progress.close()
-      if (kept) this.#cloud?.release()
-      else await this.endEverything()
+      if (!kept) await this.#endEverything()
+      await rm(this.#work, { recursive: true, force: true })
+      this.#cloud?.release()
     }
   }
 
-  /** Ends all that was started, and removes all that was made: also after an interruption. */
-  async endEverything(): Promise<void> {
+  /** Makes `run` end what it has started, and then throw. */
+  interrupt(): void {
+    this.#interruption.abort(new Interrupted('interrupted'))
+  }
+
+  #interrupted(): Promise<never> {
+    const { signal } = this.#interruption
+    return new Promise((_, reject) => {
+      if (signal.aborted) reject(signal.reason as Error)
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+    })
+  }
+
+  /** Ends all that was started, and removes all that was made. */
+  async #endEverything(): Promise<void> {
+    // What failed or was interrupted goes no further.
+    this.#interruption.abort(new Interrupted('interrupted'))
     await this.#cloud?.stop()
+    await Promise.race([this.#holder, sleep(LET_GO_MS, undefined, { ref: false })])
     await endIncarnations(join(this.#data, 'host'))
-    await rm(this.#work, { recursive: true, force: true })
-    if (this.#keep) await rm(this.#data, { recursive: true, force: true })
+    await rm(this.#data, { recursive: true, force: true })
+    await rm(this.#log, { force: true })
   }
 
   async #prepare(): Promise<void> {
-    await mkdir('work', { recursive: true })
-    this.#work = await mkdtemp(resolve('work/quickstart-'))
     if (this.#keep) {
       this.#data = resolve(process.env['ULTRACLOUD_DATA'] ?? 'work/data')
-      return
+      await requireEmpty(this.#data)
     }
-    this.#data = join(this.#work, 'data')
-    this.#config = join(this.#work, 'config.json')
-    const free = '127.0.0.1:0'
-    await writeFile(
-      this.#config,
-      JSON.stringify({ listen: { grpc: free, rest: free, peer: free, dns: free, etcd: free } }),
-    )
+    await mkdir('work', { recursive: true })
+    this.#work = await mkdtemp(resolve('work/quickstart-'))
+    if (!this.#keep) {
+      this.#data = join(this.#work, 'data')
+      this.#config = join(this.#work, 'config.json')
+      const free = '127.0.0.1:0'
+      const listen = { grpc: free, rest: free, peer: free, dns: free, etcd: free }
+      await writeFile(this.#config, JSON.stringify({ listen }))
+    }
+    this.#log = `${this.#data}.log`
   }
 
   async #step<T>(
@@ -88,6 +121,7 @@ export class Quickstart {
     act: (update: (detail: string) => void) => Promise<T>,
     proves?: string,
   ): Promise<T> {
+    this.#interruption.signal.throwIfAborted()
     const step = this.#progress.step(text)
     try {
       const result = await act((detail) => step.update(detail))
@@ -101,25 +135,44 @@ export class Quickstart {
   }
 
   async #start(): Promise<ApiClient> {
-    const cloud = await startCloud(this.#data, this.#config, this.#images)
-    this.#cloud = cloud
-    return new ApiClient(this.#api, cloud.facts.grpc, (await readFile(cloud.facts.tokenFile, 'utf8')).trim())
+    this.#interruption.signal.throwIfAborted()
+    this.#cloud = new CloudProcess({
+      directory: this.#data,
+      config: this.#config,
+      images: this.#images,
+      log: this.#log,
+      mayStay: this.#keep,
+    })
+    const facts = await this.#cloud.ready
+    this.#facts = facts
+    return new ApiClient(this.#api, facts.grpc, (await readFile(facts.tokenFile, 'utf8')).trim())
   }
 
-  get #running(): Cloud {
-    if (this.#cloud === undefined) throw new Error('no cloud runs')
-    return this.#cloud
+  get #running(): NodeFacts & { readonly dns: string } {
+    const facts = this.#facts
+    if (facts?.dns === undefined) throw new Error('no cloud runs')
+    return { ...facts, dns: facts.dns }
+  }
+
+  #ultracloud(args: readonly string[]): Promise<string> {
+    return this.#holding(ultracloud(args, this.#interruption.signal))
+  }
+
+  /** Notes what holds files, so that they are removed only after it has let go of them. */
+  #holding<T>(work: Promise<T>): Promise<T> {
+    this.#holder = work.catch(() => undefined)
+    return work
   }
 
   async #story(): Promise<void> {
-    await this.#step("build the guests' image from Debian's packages", async () =>
-      new ImageCatalog(this.#images).find('guest'),
+    await this.#step("build the guests' image from Debian's packages", () =>
+      this.#holding(new ImageCatalog(this.#images).find('guest')),
     )
     let client = await this.#step(
       'start the cloud: a member of the log, a name server, a balancer, a host',
       () => this.#start(),
     )
-    const port = (await listenerPort(client)) ?? (this.#keep ? KEPT_PORT : await freePort('127.77.0.1'))
+    const port = this.#keep ? KEPT_PORT : await freePort('127.77.0.1')
     const address = await this.#step('make a network, a zone, two instances, a load balancer', () =>
       makeDemo(client, port),
     )
@@ -130,7 +183,7 @@ export class Quickstart {
     )
     await this.#step(
       `resolve ${hostname} with dig`,
-      () => nameResolves(this.#running, address),
+      () => nameResolves(this.#running.dns, address),
       `dig resolved ${hostname} to the balancer's address ${address}`,
     )
     await this.#step(
@@ -153,13 +206,9 @@ export class Quickstart {
     )
     const backup = join(this.#work, 'cloud.backup')
     const before = await this.#step('back the cloud up while it runs', () => this.#backUp(backup))
-    await this.#step(
-      'wipe it: end the cloud and its guests, remove all its data',
-      () => this.#wipe(client),
-      undefined,
-    )
+    await this.#step('wipe it: end the cloud and its guests, remove all its data', () => this.#wipe(client))
     await this.#step('restore it from the backup, and start it', async () => {
-      await ultracloud(['backup', 'restore', backup, '--data', this.#data])
+      await this.#ultracloud(['backup', 'restore', backup, '--data', this.#data])
       client = await this.#start()
     })
     await this.#step(
@@ -171,14 +220,24 @@ export class Quickstart {
   }
 
   async #backUp(file: string): Promise<string> {
-    const { facts } = this.#running
-    await ultracloud(['backup', 'create', file, '--server', facts.grpc, '--token-file', facts.tokenFile])
+    const facts = this.#running
+    await this.#ultracloud([
+      'backup',
+      'create',
+      file,
+      '--server',
+      facts.grpc,
+      '--token-file',
+      facts.tokenFile,
+    ])
     return this.#verify(file)
   }
 
   /** The digests of every projection at a backup's revision, by replaying it. */
   async #verify(file: string): Promise<string> {
-    const { revision, digests } = JSON.parse(await ultracloud(['backup', 'verify', file, '-o', 'json'])) as {
+    const { revision, digests } = JSON.parse(
+      await this.#ultracloud(['backup', 'verify', file, '-o', 'json']),
+    ) as {
       revision: number
       digests: unknown
     }
@@ -188,7 +247,7 @@ export class Quickstart {
   async #wipe(client: ApiClient): Promise<void> {
     client.close()
     await this.#cloud?.stop()
-    this.#cloud = undefined
+    this.#facts = undefined
     await endIncarnations(join(this.#data, 'host'))
     await rm(this.#data, { recursive: true })
   }
@@ -202,18 +261,26 @@ export class Quickstart {
     update: (detail: string) => void,
   ): Promise<void> {
     const { revision } = JSON.parse(before) as { revision: number }
-    const { facts } = this.#running
+    const facts = this.#running
     update('digests')
     const again = join(this.#work, 'restored.backup')
-    await ultracloud(['backup', 'create', again, '--server', facts.grpc, '--token-file', facts.tokenFile])
+    await this.#ultracloud([
+      'backup',
+      'create',
+      again,
+      '--server',
+      facts.grpc,
+      '--token-file',
+      facts.tokenFile,
+    ])
     const after = JSON.parse(
-      await ultracloud(['backup', 'verify', again, '--to', String(revision), '-o', 'json']),
+      await this.#ultracloud(['backup', 'verify', again, '--to', String(revision), '-o', 'json']),
     ) as { revision: number; digests: unknown }
     if (JSON.stringify({ revision: after.revision, digests: after.digests }) !== before)
       throw new Error(`the digests differ: ${before} before, ${JSON.stringify(after)} after (${backup})`)
     await guestsServe(client, [guests[1]], update)
     update('name')
-    await nameResolves(this.#running, address)
+    await nameResolves(this.#running.dns, address)
     update('balancer')
     await balancerReaches(address, port, [guests[1]])
     await client.command({
@@ -223,29 +290,13 @@ export class Quickstart {
     })
     await guestsServe(client, guests, update)
     await balancerReaches(address, port, guests)
-    if ((await dig(this.#running, `web-1.demo.test`)) === '')
+    if ((await dig(this.#running.dns, 'web-1.demo.test')) === '')
       throw new Error('web-1.demo.test does not resolve')
   }
 
-  #summary(): void {
-    const { facts } = this.#running
-    const say = (line = ''): void => void process.stdout.write(`${line}\n`)
-    say()
-    say('What this has shown:')
-    for (const proof of this.#proved) say(`  - ${proof}`)
-    say()
-    if (!this.#keep) {
-      say('Nothing was left running. To keep a cloud, and play with it:')
-      say('  npm run quickstart -- --keep')
-      return
-    }
-    const [host, port] = (facts.dns ?? '').split(':')
-    say('The cloud is still running. Try:')
-    say(`  dig @${host} -p ${port} ${hostname}`)
-    say(`  curl http://127.77.0.1:${KEPT_PORT}/`)
-    say('  npm run -s ultracloud -- get instances --project demo')
-    say('  npm run -s ultracloud -- why instance/web-1 --project demo')
-    say('  npm run -s ultracloud -- diff --from 5m')
-    say('  npm run -s ultracloud -- down --end-instances        (ends all of it)')
+  #summary(): string {
+    const { dns } = this.#running
+    const kept = { dns, page: `http://127.77.0.1:${KEPT_PORT}/`, name: hostname, log: this.#log }
+    return summary(this.#proved, this.#keep ? kept : undefined).join('\n')
   }
 }

@@ -1,22 +1,23 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
+import { readdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { Rejection } from '../../domains/kernel/rejection.ts'
-import { newCommandId } from '../../domains/kernel/uuid.ts'
-import type { ApiClient } from '../../edges/grpc/client.ts'
-import type { NodeFacts } from '../up.ts'
 
 const POLL_MS = 200
 const program = new URL('../ultracloud.ts', import.meta.url).pathname
 
-/** Runs a program to its end and gives what it printed. Throws Error with what it said when it fails. */
-export async function runTool(command: string, args: readonly string[]): Promise<string> {
+/** Runs a program to its end and gives what it printed; a signal ends it. Throws Error with what it said when it fails. */
+export async function runTool(
+  command: string,
+  args: readonly string[],
+  signal?: AbortSignal,
+): Promise<string> {
   try {
     const { stdout } = await promisify(execFile)(command, [...args], {
       timeout: 120_000,
       maxBuffer: 16 << 20,
+      ...(signal === undefined ? {} : { signal }),
     })
     return stdout
   } catch (error) {
@@ -31,8 +32,8 @@ export async function runTool(command: string, args: readonly string[]): Promise
 }
 
 /** Runs a command of this program's own. */
-export function ultracloud(args: readonly string[]): Promise<string> {
-  return runTool(process.execPath, [program, ...args])
+export function ultracloud(args: readonly string[], signal: AbortSignal): Promise<string> {
+  return runTool(process.execPath, [program, ...args], signal)
 }
 
 /** Waits until `probe` gives something; throws Error with the last reason when the deadline passes. */
@@ -67,78 +68,21 @@ export async function freePort(host: string): Promise<number> {
   return port
 }
 
-/** Runs a command; what it makes may be there already. */
-export async function ensure(client: ApiClient, type: string, data: object): Promise<void> {
-  try {
-    await client.command({ type, data, commandId: newCommandId() })
-  } catch (error) {
-    if (!(error instanceof Rejection) || error.code !== 'ALREADY_EXISTS') throw error
-  }
-}
-
-/** A node in a process of its own. */
-export interface Cloud {
-  readonly facts: NodeFacts
-  /** The last lines it printed. */
-  tail(): string
-  /** Lets it go on without this process. */
-  release(): void
-  stop(): Promise<void>
-}
-
-/** Starts `ultracloud up` and waits until it is ready. Throws Error with what it printed when it is not. */
-export async function startCloud(
-  directory: string,
-  config: string | undefined,
-  images: string,
-): Promise<Cloud> {
-  const args = [program, 'up', '--data', directory, ...(config === undefined ? [] : ['--config', config])]
-  const child: ChildProcess = spawn(process.execPath, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ULTRACLOUD_IMAGES: images },
-    detached: true,
-  })
-  const lines: string[] = []
-  const ended = new Promise<never>((_, reject) => {
-    child.once('error', reject)
-    child.once('close', () => reject(new Error(`the cloud has ended:\n${lines.join('\n')}`)))
-  })
-  ended.catch(() => undefined)
-  const ready = new Promise<NodeFacts>((resolve) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      if (stream === null) continue
-      createInterface({ input: stream }).on('line', (line) => {
-        lines.push(line)
-        if (lines.length > 50) lines.shift()
-        if (line.startsWith('ready ')) resolve(JSON.parse(line.slice(6)) as NodeFacts)
-      })
-    }
-  })
-  const limit = sleep(90_000, undefined, { ref: false }).then(() => {
-    throw new Error(`the cloud is not ready after 90 s:\n${lines.join('\n')}`)
-  })
-  try {
-    const facts = await Promise.race([ready, ended, limit])
-    return {
-      facts,
-      tail: () => lines.join('\n'),
-      release: () => {
-        child.unref()
-        for (const stream of [child.stdout, child.stderr]) stream?.destroy()
-      },
-      stop: () => stopChild(child),
-    }
-  } catch (error) {
-    await stopChild(child)
+/** Throws Error for a directory that holds something: the quickstart wipes its data, and must not wipe anyone else's. */
+export async function requireEmpty(directory: string): Promise<void> {
+  const found = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
     throw error
-  }
-}
-
-async function stopChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
-  const closed = new Promise((resolve) => child.once('close', resolve))
-  child.kill('SIGTERM')
-  const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
-  await closed
-  clearTimeout(timer)
+  })
+  if (found.length === 0) return
+  throw new Error(
+    [
+      `${directory} holds a cloud already, perhaps that of an earlier quickstart. Either use it:`,
+      '  npm run -s ultracloud -- up                          (unless it runs)',
+      'or end it, remove it, and try again:',
+      '  npm run -s ultracloud -- down --end-instances',
+      `  rm -r ${directory}`,
+      'or say in ULTRACLOUD_DATA where the new one is to be.',
+    ].join('\n'),
+  )
 }

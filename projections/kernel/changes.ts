@@ -80,13 +80,14 @@ function changesSince(
     revision: number
     data: string | null
   }[]
-  const rows = found.slice(0, BATCH_ROWS)
-  const more = found.length > BATCH_ROWS
-  return {
-    history,
-    revision: more ? (rows.at(-1)?.revision ?? revision) : revision,
-    reset: false,
-    more,
-    changes: rows.map(({ key, data }) => ({ key, data })),
-  }
+  const changes = (rows: typeof found): FeedBatch['changes'] => rows.map(({ key, data }) => ({ key, data }))
+  const beyond = found[BATCH_ROWS]
+  if (beyond === undefined) return { history, revision, reset: false, more: false, changes: changes(found) }
+  // A batch ends where a revision does: a follower gets on, and keeps nothing back, while changes go on coming.
+  const whole = found.filter((row) => row.revision < beyond.revision)
+  const last = whole.at(-1)
+  if (last !== undefined)
+    return { history, revision: last.revision, reset: false, more: false, changes: changes(whole) }
+  const part = found.slice(0, BATCH_ROWS)
+  return { history, revision: beyond.revision, reset: false, more: true, changes: changes(part) }
 }

@@ -20,14 +20,6 @@ export interface SetDigests {
   readonly changed: number
 }
 
-/** One step of a feed. */
-export interface RowChange {
-  readonly key: string
-  readonly revision: number
-  /** JSON; null when the row is gone. */
-  readonly data: string | null
-}
-
 /**
  * A set of rows in SQLite: a table of the current ones, and an append-only history of all versions by revision, where the end of a
  * version is the next one. Names are identifiers of this program, never a user's.

@@ -1,12 +1,11 @@
 import { hash } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
-import type { Contract, RowOf } from '../../domains/kernel/contract.ts'
 import { NO_ORIGIN, type Origin } from '../../domains/kernel/origin.ts'
 import type { DecisionRecord, LogRecord, StoredEvent } from '../../domains/kernel/record.ts'
-import { identities } from '../../domains/kernel/references.ts'
-import { type AnyRow, affect, type Kind, type Registry } from '../../domains/kernel/registry.ts'
+import { type AnyRow, affect, type Registry } from '../../domains/kernel/registry.ts'
 import type { EventProjection, OpenEventProjection, ProjectedEntry } from './event_projection.ts'
-import type { ProjectedResources, Projection, ResourceChange } from './projection.ts'
+import type { Projection, ResourceChange } from './projection.ts'
+import { ResourceRows } from './resource_rows.ts'
 import { RowSet } from './row_set.ts'
 
 /** Raised when the layout of the file changes: it is then built anew. */
@@ -27,7 +26,7 @@ export interface ProjectionDigest {
 }
 
 /** Every projection's rows in one SQLite file, with the checkpoint in the same transaction: all reads see one revision. */
-export class ProjectionStore implements ProjectedResources {
+export class ProjectionStore {
   readonly database: DatabaseSync
   readonly registry: Registry
   readonly #projections: readonly Projection[]
@@ -35,9 +34,7 @@ export class ProjectionStore implements ProjectedResources {
   readonly #opened = new Map<string, OpenEventProjection>()
   readonly #sets = new Map<string, RowSet>()
   readonly #entry
-  readonly #referrers
-  readonly #refer
-  readonly #unrefer
+  readonly #resources: ResourceRows
   readonly #saveMeta
   /** Projections that choked on an entry, with the reason: they stay where they were, and the others go on. */
   readonly quarantined = new Map<string, string>()
@@ -58,9 +55,7 @@ export class ProjectionStore implements ProjectedResources {
     this.database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA cell_size_check = ON;
       CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
       CREATE TABLE IF NOT EXISTS entry (revision INTEGER PRIMARY KEY, time INTEGER NOT NULL, command TEXT NOT NULL, actor TEXT NOT NULL,
-        actor_kind TEXT NOT NULL, command_id TEXT NOT NULL, cause TEXT NOT NULL) STRICT;
-      CREATE TABLE IF NOT EXISTS reference (target TEXT NOT NULL, kind TEXT NOT NULL, uid TEXT NOT NULL, field TEXT NOT NULL,
-        PRIMARY KEY (target, kind, uid, field)) WITHOUT ROWID, STRICT;`)
+        actor_kind TEXT NOT NULL, command_id TEXT NOT NULL, cause TEXT NOT NULL) STRICT;`)
     const { layout } = this
     const saved = this.#meta('layout')
     if (saved !== undefined && saved !== layout) {
@@ -89,15 +84,7 @@ export class ProjectionStore implements ProjectedResources {
     this.#entry = this.database.prepare(
       'INSERT INTO entry (revision, time, command, actor, actor_kind, command_id, cause) VALUES (?, ?, ?, ?, ?, ?, ?)',
     )
-    this.#referrers = this.database.prepare(
-      'SELECT DISTINCT uid FROM reference WHERE target = ? AND kind = ? ORDER BY uid',
-    )
-    this.#refer = this.database.prepare(
-      'INSERT OR IGNORE INTO reference (target, kind, uid, field) VALUES (?, ?, ?, ?)',
-    )
-    this.#unrefer = this.database.prepare(
-      'DELETE FROM reference WHERE target = ? AND kind = ? AND uid = ? AND field = ?',
-    )
+    this.#resources = new ResourceRows(this.database, registry, (kind) => this.set(kind))
     for (const [projection, why] of Object.entries(
       JSON.parse(this.#meta('quarantined') ?? '{}') as Record<string, string>,
     ))
@@ -242,7 +229,7 @@ export class ProjectionStore implements ProjectedResources {
     if (sinceParent === undefined) return
     this.#applyEvents(revision, { kind: 'history' })
     for (const projection of this.#projections)
-      this.#derive(projection, revision, () => projection.affectedByHistory(this), sinceParent)
+      this.#derive(projection, revision, () => projection.affectedByHistory(this.#resources), sinceParent)
   }
 
   #applyDecision(revision: number, record: DecisionRecord): void {
@@ -264,7 +251,7 @@ export class ProjectionStore implements ProjectedResources {
     for (const present of presented) {
       if (present.contract.resource === null) continue
       const kind = this.registry.kindOf(present.contract.resource)
-      const before = this.#row(kind.id, present.data['uid'] as string)
+      const before = this.#resources.row(kind.id, present.data['uid'] as string)
       const after = affect(kind, present, before, { now: record.time, revision })
       const { uid, project = '', name } = (after ?? before) as AnyRow
       this.set(kind.id).write(
@@ -272,14 +259,14 @@ export class ProjectionStore implements ProjectedResources {
         revision,
         after === undefined ? null : JSON.stringify(after),
       )
-      this.#followReferences(kind, before, after)
+      this.#resources.follow(kind, before, after)
       changes.push({ kind: kind.id, before, after })
     }
     for (const projection of this.#projections) {
       this.#derive(
         projection,
         revision,
-        () => new Set(changes.flatMap((change) => projection.affected(change, this))),
+        () => new Set(changes.flatMap((change) => projection.affected(change, this.#resources))),
       )
     }
   }
@@ -312,7 +299,7 @@ export class ProjectionStore implements ProjectedResources {
       const rows = [...new Set(affected())].map((key) => {
         const before = set.data(key)
         const context = { now: this.#checkpoint.time, revision, before, sinceParent }
-        return { key, row: projection.row(key, this, context) }
+        return { key, row: projection.row(key, this.#resources, context) }
       })
       writes = rows.map(({ key, row }) => ({
         key,
@@ -330,52 +317,6 @@ export class ProjectionStore implements ProjectedResources {
     }
   }
 
-  #followReferences(kind: Kind, before: AnyRow | undefined, after: AnyRow | undefined): void {
-    for (const { field, target } of kind.references) {
-      const from = identities(before, field)
-      const to = identities(after, field)
-      for (const identity of from)
-        if (!to.includes(identity))
-          this.#unrefer.run(`${target} ${identity}`, kind.id, (before as AnyRow).uid, field)
-      for (const identity of to)
-        if (!from.includes(identity))
-          this.#refer.run(`${target} ${identity}`, kind.id, (after as AnyRow).uid, field)
-    }
-  }
-
-  #row(kind: string, uid: string): AnyRow | undefined {
-    return this.set(kind).data(uid) as AnyRow | undefined
-  }
-
-  get<C extends Contract, K extends Extract<keyof C['resources'], string>>(
-    contract: C,
-    kind: K,
-    uid: string,
-  ): RowOf<C['resources'][K]> | undefined {
-    return this.#row(`${contract.name}.${kind}`, uid) as RowOf<C['resources'][K]> | undefined
-  }
-
-  referrers<C extends Contract, K extends Extract<keyof C['resources'], string>>(
-    contract: C,
-    kind: K,
-    identity: string,
-  ): readonly RowOf<C['resources'][K]>[] {
-    const id = `${contract.name}.${kind}`
-    const targets = new Set((this.registry.kinds.get(id) as Kind).references.map(({ target }) => target))
-    const uids = [...targets].flatMap((target) =>
-      this.#referrers.all(`${target} ${identity}`, id).map((row) => row['uid'] as string),
-    )
-    return [...new Set(uids)].map((uid) => this.#row(id, uid) as unknown as RowOf<C['resources'][K]>)
-  }
-
-  all<C extends Contract, K extends Extract<keyof C['resources'], string>>(
-    contract: C,
-    kind: K,
-  ): readonly RowOf<C['resources'][K]>[] {
-    const rows = this.database.prepare(`SELECT data FROM "${contract.name}.${kind}" ORDER BY key`).all()
-    return rows.map((row) => JSON.parse(row['data'] as string) as RowOf<C['resources'][K]>)
-  }
-
   close(): void {
     this.database.close()
   }
@@ -387,7 +328,7 @@ export function isSqliteError(error: unknown): error is Error & { readonly errco
 }
 
 /** The file was made by a build whose rows come out differently. */
-export class LayoutError extends Error {
+class LayoutError extends Error {
   constructor(message: string) {
     super(message)
     this.name = 'LayoutError'

@@ -182,7 +182,7 @@ export class WorkerHandle {
         const { code, details } = message
         this.#calls
           .get(message.id)
-          ?.reject(new Rejection(code as Code, message.message, details as object as Rejection['details']))
+          ?.reject(new Rejection(code as Code, message.message, details as Rejection['details']))
         this.#calls.delete(message.id)
         break
       }

@@ -37,4 +37,4 @@ test('every command and every read answers every principal as the matrix says', 
   if (process.env['UPDATE_MATRIX'] === '1') await writeFile(golden, text)
   expect(text).toBe(await readFile(golden, 'utf8'))
   expect(cloud.faults).toEqual([])
-}, 120_000)
+}, 240_000)

@@ -14,8 +14,13 @@ const READY_MS = 60_000
 const STOP_MS = 15_000
 const program = new URL('../../main/ultracloud.ts', import.meta.url).pathname
 
-/** How much more memory than after its start a process of a node may have taken at its worst, whatever clients do. */
+/**
+ * How much more memory than for ordinary work a process of a node may have taken at its worst, whatever clients do. Some of it is
+ * garbage: the more, the busier the machine keeps the collector from its work.
+ */
 export const GROWTH_BYTES_MAX = 150 * 1024 * 1024
+/** What a process may hold on to: with more, V8 ends it. It is a tenth of what V8 would take on a large machine. */
+const HEAP_MEBIBYTES_MAX = 256
 
 /** A node as an operator runs it: a process of its own, and a process for every daemon. */
 export class NodeProcess {
@@ -48,7 +53,11 @@ export class NodeProcess {
     ]
     const child = spawn(process.execPath, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, ULTRACLOUD_SUPERVISED: '1' },
+      env: {
+        ...process.env,
+        ULTRACLOUD_SUPERVISED: '1',
+        NODE_OPTIONS: `--max-old-space-size=${HEAP_MEBIBYTES_MAX}`,
+      },
     })
     const lines: string[] = []
     try {
@@ -93,9 +102,14 @@ export class NodeProcess {
       await this.run('iam.CreateUser', { name: `warm-${i}` })
       await this.admin.read({ kind: 'iam.user' })
     }
+    await this.judgeFromHere()
+  }
+
+  /** What its processes had at the worst so far is what they need for what they have done: growth counts from there. */
+  async judgeFromHere(): Promise<void> {
     for (const pid of await this.#pids()) {
+      this.#baselines.set(pid, await peakBytes(pid))
       await writeFile(`/proc/${pid}/clear_refs`, '5')
-      this.#baselines.set(pid, await statusBytes(pid, 'VmRSS'))
     }
   }
 
@@ -110,7 +124,7 @@ export class NodeProcess {
     return [own, ...children]
   }
 
-  /** By how much the memory of each of its processes was above that after the start, at the worst since. Throws Error when one was replaced. */
+  /** By how much the memory of each of its processes was above that at the point judged from, at the worst since. Throws Error when one was replaced. */
   async growth(): Promise<readonly number[]> {
     const pids = await this.#pids()
     return Promise.all(
@@ -118,7 +132,7 @@ export class NodeProcess {
         const baseline = this.#baselines.get(pid)
         if (baseline === undefined)
           throw new Error(`a process of the node has ended, and was replaced:\n${this.tail}`)
-        return (await statusBytes(pid, 'VmHWM')) - baseline
+        return (await peakBytes(pid)) - baseline
       }),
     )
   }
@@ -160,10 +174,10 @@ function ready(child: ChildProcess, lines: string[]): Promise<NodeFacts> {
   })
 }
 
-/** A size of a process, in bytes: see proc_pid_status(5). */
-async function statusBytes(pid: number, field: 'VmRSS' | 'VmHWM'): Promise<number> {
+/** The most memory that a process has held since the peak was reset last, in bytes: VmHWM of proc_pid_status(5). */
+async function peakBytes(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/status`, 'utf8')
-  const kibibytes = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]
-  if (kibibytes === undefined) throw new Error(`process ${pid} tells no ${field}`)
+  const kibibytes = /^VmHWM:\s+(\d+) kB/m.exec(text)?.[1]
+  if (kibibytes === undefined) throw new Error(`process ${pid} does not tell its peak`)
   return Number(kibibytes) * 1024
 }

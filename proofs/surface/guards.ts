@@ -6,6 +6,7 @@ import { scriptsGuard } from './guards/scripts.ts'
 import { sizeGuard } from './guards/size.ts'
 import { skipsGuard } from './guards/skips.ts'
 import { unfinishedGuard } from './guards/unfinished.ts'
+import { untestedGuard } from './guards/untested.ts'
 import { wordingGuard } from './guards/wording.ts'
 
 /** Every guard of the surface. A new one is a file in `guards/`, a line here and a planted violation in the test. */
@@ -18,4 +19,5 @@ export const guards: readonly Guard[] = [
   sizeGuard,
   scriptsGuard,
   linksGuard,
+  untestedGuard,
 ]

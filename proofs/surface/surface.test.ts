@@ -34,6 +34,7 @@ const violations: [guard: string, path: string, text: string][] = [
   ['scripts', 'README.md', 'npm run proof -- nothing'],
   ['scripts', 'docs/a.md', 'npm run -s bench -- nothing'],
   ['links', 'docs/a.md', 'See [the design](design.md#log).'],
+  ['untested', 'domains/tea/contract.ts', 'Brew: command({'],
 ]
 
 test.each(violations)('%s finds a violation planted in %s: %s', (guard, path, text) => {
@@ -68,6 +69,15 @@ test('npm test is a script, too', () => {
     { path: 'README.md', text: 'npm test' },
   ]
   expect(findAll(guards, { files }).map(formatFinding)).toEqual(['README.md:1 scripts: there is no npm test'])
+})
+
+test('a command that a test names is tested', () => {
+  const files = [
+    manifest,
+    { path: 'domains/tea/contract_pots.ts', text: '    Brew: command({' },
+    { path: 'domains/tea/tea.test.ts', text: "when: ['tea.Brew', {}]" },
+  ]
+  expect(findAll(guards, { files }).map(formatFinding)).toEqual([])
 })
 
 test('a finding names its line', () => {
