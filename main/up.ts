@@ -30,6 +30,7 @@ export interface NodeFacts {
   readonly roles: readonly Role[]
   readonly grpc: string
   readonly rest: string
+  readonly etcd: string
   /** Absent without the role `dns`. */
   readonly dns?: string
   readonly tokenFile: string
@@ -113,6 +114,7 @@ export async function up(options: UpOptions): Promise<RunningNode> {
       roles,
       grpc: member.grpcAddress,
       rest: member.restAddress,
+      etcd: member.etcdAddress,
       ...(readiness[0] === undefined ? {} : { dns: readiness[0] }),
       tokenFile,
       process: (await identifyProcess(process.pid)) ?? { pid: process.pid, startTicks: '', bootId: '' },
