@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import protobuf from 'protobufjs'
+import { StatusError } from './status.ts'
 
 /** A 64-bit integer, as protobufjs reads it. */
 export interface Int64 {
@@ -111,9 +112,13 @@ function typeOf(name: string): protobuf.Type {
   return type
 }
 
-/** Reads a message. Throws Error for bytes that are none. */
+/** Reads a message. Throws StatusError for bytes that are none. */
 export function decode<N extends keyof RequestFields>(name: N, bytes: Uint8Array): RequestFields[N] {
-  return typeOf(name).decode(bytes) as unknown as RequestFields[N]
+  try {
+    return typeOf(name).decode(bytes) as unknown as RequestFields[N]
+  } catch (error) {
+    throw new StatusError('INTERNAL', `grpc: error unmarshalling request: ${(error as Error).message}`)
+  }
 }
 
 /** Reads any message of the protocol, for clients and tests. */

@@ -127,7 +127,7 @@ export class RpcServer {
 
   #refuse(stream: ServerHttp2Stream, error: unknown, headers: IncomingHttpHeaders): void {
     const status = statusOf(error)
-    if (status.code === INTERNAL) this.#onFault(error, `etcd ${headers[':path']}`)
+    if (isFault(error)) this.#onFault(error, `etcd ${headers[':path']}`)
     refuse(stream, status)
   }
 
@@ -138,12 +138,17 @@ export class RpcServer {
       call.finish(undefined)
     } catch (error) {
       const status = statusOf(error)
-      if (status.code === INTERNAL) this.#onFault(error, `etcd ${path}`)
+      if (isFault(error)) this.#onFault(error, `etcd ${path}`)
       call.finish(status)
     } finally {
       this.#calls.delete(call)
     }
   }
+}
+
+/** Ours, not the client's: what was thrown says no status of itself. */
+function isFault(error: unknown): boolean {
+  return !(error instanceof StatusError) && statusOf(error).code === INTERNAL
 }
 
 const INTERNAL = new StatusError('INTERNAL', '').code

@@ -54,7 +54,7 @@ export class RawClient implements Disposable {
 }
 
 /** The status a call ended with; UNAVAILABLE when the connection was lost. */
-function ended(stream: ClientHttp2Stream): Promise<{ readonly code: number; readonly text: string }> {
+export function ended(stream: ClientHttp2Stream): Promise<{ readonly code: number; readonly text: string }> {
   let status = { code: 14, text: 'the connection was lost' }
   const note = (headers: IncomingHttpHeaders): void => {
     const code = headers['grpc-status']
@@ -82,7 +82,11 @@ export class RawWatch {
   }
 
   send(fields: object): void {
-    this.#stream.write(frame(encode('WatchRequest', fields)))
+    this.sendBytes(encode('WatchRequest', fields))
+  }
+
+  sendBytes(message: Uint8Array): void {
+    this.#stream.write(frame(message))
   }
 
   /** Takes no more until `resume`: a slow client. */
