@@ -7,11 +7,11 @@ it('takes every folder for a domain of that name', async () => {
   const folders = (await readdir(new URL('.', import.meta.url), { withFileTypes: true })).filter((entry) =>
     entry.isDirectory(),
   )
-  expect([...registry.domains.keys()]).toEqual(
+  expect([...registry.all.keys()]).toEqual(
     folders
       .map(({ name }) => name)
       .filter((name) => name !== 'kernel')
       .sort(),
   )
-  expect(registry.domains.size).toBeGreaterThanOrEqual(6)
+  expect(registry.all.size).toBeGreaterThanOrEqual(6)
 })

@@ -15,7 +15,7 @@ const registry = await loadDomains()
 
 /** A cloud of all domains with its administrator, and the project `default`. For tests. */
 export function bootstrapped(): Scenario {
-  const scenario = new Scenario([...registry.domains.values()])
+  const scenario = new Scenario([...registry.all.values()])
   scenario.run(iam, 'Bootstrap', {})
   return scenario
 }
@@ -75,7 +75,7 @@ export interface Case {
 
 function contractOf(command: string): [contract: Contract, name: string] {
   const [domain = '', name = ''] = command.split('.')
-  const found = registry.domains.get(domain)
+  const found = registry.all.get(domain)
   if (found === undefined) throw new TypeError(`there is no domain ${domain}`)
   return [found.contract, name]
 }
@@ -106,7 +106,7 @@ export function play(scenario: Scenario, { given = [], when, gives, saying }: Ca
 
 /** Decodes every stored sample of a domain’s events as a log would be. Throws where one is missing, is of no event, or does not fit. */
 export async function checkSamples(name: string): Promise<number> {
-  const { contract, upcast } = registry.domains.get(name) ?? {}
+  const { contract, upcast } = registry.all.get(name) ?? {}
   if (contract === undefined) throw new TypeError(`there is no domain ${name}`)
   const directory = new URL(`${name}/samples/`, import.meta.url)
   const files = await readdir(directory)

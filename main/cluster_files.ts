@@ -3,11 +3,13 @@ import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CertificateFiles } from './certificates/files.ts'
 import { ConfigError, type NodeConfig, parseConfig, type Role, splitAddress } from './config.ts'
+import { isLoopback } from './listening.ts'
 import { newSecret } from './secrets.ts'
 
-/** From the client port, as in the default numbers: 7420, 7422, 7453. */
+/** From the client port, as in the default numbers: 7420, 7422, 7453, 7423. */
 const REST_OFFSET = 2
 const DNS_OFFSET = 33
+const ETCD_OFFSET = 3
 const PORT_MAX = 65_535
 
 /** Where a member of a new cluster listens; every address is host:port. */
@@ -128,9 +130,16 @@ function memberConfig(cluster: NewCluster, id: string, index: number): NodeConfi
         name: each.name,
         peer: each.peer,
         client: each.client,
+        ...(isLoopback(each.client) ? { etcd: beside(each.client, ETCD_OFFSET) } : {}),
       })),
     },
-    listen: { grpc: client, peer, rest, ...dns },
+    listen: {
+      grpc: client,
+      peer,
+      rest,
+      ...(isLoopback(client) ? { etcd: beside(client, ETCD_OFFSET) } : {}),
+      ...dns,
+    },
     ...(cluster.tls === true ? { tls: tlsFiles(name) } : {}),
     ...(electionTimeoutMilliseconds === undefined ? {} : { electionTimeoutMilliseconds }),
   }

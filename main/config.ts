@@ -21,6 +21,8 @@ const Member = z.strictObject({
   peer: Address,
   /** Where clients and members that pass commands on reach it. */
   client: Address,
+  /** Where its etcd API is reached; by default on port 7423 of the client address. */
+  etcd: Address.optional(),
 })
 
 const Config = z.strictObject({
@@ -52,6 +54,7 @@ const Config = z.strictObject({
       rest: Address.optional(),
       peer: Address.optional(),
       dns: Address.optional(),
+      etcd: Address.optional(),
     })
     .optional(),
   /** Everything that listens is served over TLS, and members show each other their certificates. All files are PEM. */
@@ -74,7 +77,11 @@ export interface Listen {
   readonly peer: string
   readonly rest: string
   readonly dns: string
+  readonly etcd: string
 }
+
+/** Where a member's etcd API is reached that names no other address. */
+export const ETCD_PORT = 7423
 
 /** Where a node listens, with the defaults. */
 export function listenOf({ listen = {} }: NodeConfig): Listen {
@@ -83,8 +90,9 @@ export function listenOf({ listen = {} }: NodeConfig): Listen {
     peer = '127.0.0.1:7421',
     rest = '127.0.0.1:7422',
     dns = '127.0.0.1:7453',
+    etcd = `127.0.0.1:${ETCD_PORT}`,
   } = listen
-  return { grpc, peer, rest, dns }
+  return { grpc, peer, rest, dns, etcd }
 }
 
 /** A configuration that is not one, with what would be right. */

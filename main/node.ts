@@ -2,6 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { Platform } from '../domains/kernel/platform.ts'
 import type { Registry } from '../domains/kernel/registry.ts'
+import type { BackupChunk } from '../edges/control_plane.ts'
+import { type EtcdServer, startEtcd } from '../edges/etcd/etcd.ts'
+import type { EtcdMember } from '../edges/etcd/member.ts'
 import { Api } from '../edges/grpc/api.ts'
 import { Forwarder } from '../edges/grpc/forward.ts'
 import { type GrpcServer, startGrpcServer } from '../edges/grpc/server.ts'
@@ -12,7 +15,8 @@ import { checkAnyMember, checkHost, TlsChannelCredentials } from '../log/tls/cha
 import type { ClientCertificates } from '../log/tls/guard.ts'
 import { WatchedTls } from '../log/tls/watched.ts'
 import { Runner } from '../projections/kernel/runner.ts'
-import { listenOf, type NodeConfig, splitAddress } from './config.ts'
+import { createBackup } from './backup/create.ts'
+import { ETCD_PORT, listenOf, type NodeConfig, splitAddress } from './config.ts'
 import { LocalControlPlane } from './control_plane.ts'
 import { listening } from './listen_error.ts'
 import { requireSafeListening } from './listening.ts'
@@ -20,6 +24,8 @@ import { logDirectory, refuseLostLog } from './member_files.ts'
 import { newSecret, readMasterKey, readOrCreate } from './secrets.ts'
 
 const STOP_GRACE_MS = 2000
+/** What the log takes when the configuration says nothing. */
+const ELECTION_TIMEOUT_MS = 500
 
 export interface MemberOptions {
   readonly directory: string
@@ -43,6 +49,7 @@ export interface MemberNode {
   /** host:port. */
   readonly grpcAddress: string
   readonly restAddress: string
+  readonly etcdAddress: string
   /** What was found damaged at the start and made anew from the log. */
   readonly repairs: readonly string[]
   close(): Promise<void>
@@ -118,6 +125,17 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
       }),
     )
     closing.push(() => rest.close(STOP_GRACE_MS))
+    const etcd: EtcdServer = await startEtcd({
+      log,
+      platform,
+      runner,
+      members: etcdMembers(log, config, listen.etcd),
+      ...splitAddress(listen.etcd),
+      electionTimeoutMilliseconds: config.electionTimeoutMilliseconds ?? ELECTION_TIMEOUT_MS,
+      backup: (signal) => backupBytes(createBackup({ log, platform, runner }, signal)),
+      onFault,
+    })
+    closing.push(() => etcd.close(STOP_GRACE_MS))
     return {
       log,
       platform,
@@ -126,6 +144,7 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
       credentials: tls === undefined ? undefined : new TlsChannelCredentials(tls, checkHost),
       grpcAddress: `${splitAddress(listen.grpc).host}:${grpc.port}`,
       restAddress: `${splitAddress(listen.rest).host}:${rest.port}`,
+      etcdAddress: `${splitAddress(listen.etcd).host}:${etcd.port}`,
       repairs: [platform.repaired, runner.repaired].filter((repair) => repair !== undefined),
       close,
     }
@@ -142,6 +161,20 @@ async function openTls(
   if (tls === undefined) return undefined
   const { caFile, certificateFile, keyFile } = tls
   return WatchedTls.open({ caFile, own: { certificateFile, keyFile } }, warn)
+}
+
+/** The members with the addresses of their etcd API. */
+function etcdMembers(log: Log, { cluster }: NodeConfig, own: string): readonly EtcdMember[] {
+  const { members, memberId } = log.status()
+  return members.map(({ id, name, peerAddress, clientAddress }) => {
+    const configured = cluster?.members.find((member) => member.id === id)?.etcd
+    const beside = `${splitAddress(clientAddress).host}:${ETCD_PORT}`
+    return { id, name, peerAddress, etcdAddress: configured ?? (id === memberId ? own : beside) }
+  })
+}
+
+async function* backupBytes(chunks: AsyncIterable<BackupChunk>): AsyncGenerator<Uint8Array> {
+  for await (const { data } of chunks) yield data
 }
 
 async function membershipOf(

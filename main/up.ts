@@ -35,6 +35,7 @@ export interface NodeFacts {
   readonly rest: string
   /** Whether both are served over TLS. */
   readonly tls: boolean
+  readonly etcd: string
   /** Absent without the role `dns`. */
   readonly dns?: string
   readonly tokenFile: string
@@ -128,6 +129,7 @@ export async function up(options: UpOptions): Promise<RunningNode> {
       grpc: member.grpcAddress,
       rest: member.restAddress,
       tls: config.tls !== undefined,
+      etcd: member.etcdAddress,
       ...(readiness[0] === undefined ? {} : { dns: readiness[0] }),
       tokenFile,
       process: (await identifyProcess(process.pid)) ?? { pid: process.pid, startTicks: '', bootId: '' },

@@ -72,7 +72,7 @@ function createdRevision(engine: Engine, { scope, name }: Place): number {
 
 /** Whether an actor has a permission, and why. */
 export function verdict(engine: Engine, actor: Actor, permission: string, { scope, name }: Place): Verdict {
-  for (const { authorize } of engine.registry.domains.values()) {
+  for (const { authorize } of engine.registry.all.values()) {
     if (authorize !== undefined) return authorize(engine.state, actor, permission, scope, name)
   }
   return { allowed: false, why: 'no domain decides who may do what' }

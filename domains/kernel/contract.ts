@@ -163,20 +163,31 @@ export interface Command<Q extends Message = Message, A extends Message = Messag
   readonly scope: Scope
   readonly request: Q
   readonly result: A
+  /**
+   * False: the log holds the events alone, neither the request nor the result, which then takes no check either. For commands of an
+   * internal contract whose payload would else be stored twice; they take no command id, as there is no answer to give again.
+   */
+  readonly recorded: boolean
 }
 
-/** A command of the public contract. */
+/** A command of the contract. */
 export function command<const Q extends Fields, const A extends Fields>(spec: {
   readonly doc: string
   readonly permission: string
   readonly scope: Scope
   readonly request: Q
   readonly result: A
+  readonly recorded?: boolean
 }): Command<Message<Q>, Message<A>> {
   if (spec.scope !== 'system' && !(spec.scope in spec.request)) {
     throw new TypeError(`command "${spec.doc}": scope ${spec.scope} needs a field of that name`)
   }
-  return { ...spec, request: message(spec.request), result: message(spec.result) }
+  return {
+    ...spec,
+    request: message(spec.request),
+    result: message(spec.result),
+    recorded: spec.recorded ?? true,
+  }
 }
 
 export type Effect = 'created' | 'updated' | 'deleted' | null
@@ -238,6 +249,8 @@ export interface Contract<
 > {
   readonly name: N
   readonly doc: string
+  /** True: an edge of its own speaks for it, and nothing is derived from it. */
+  readonly internal?: boolean
   readonly resources: R
   readonly commands: C
   readonly events: E
@@ -250,6 +263,10 @@ export function contract<
   const C extends Readonly<Record<string, Command>>,
   const E extends Readonly<Record<string, EventContract>>,
 >(spec: Contract<N, R, C, E>): Contract<N, R, C, E> {
+  for (const [name, { recorded }] of Object.entries(spec.commands)) {
+    if (!recorded && spec.internal !== true)
+      throw new TypeError(`${spec.name}.${name}: only commands of an internal contract may go unrecorded`)
+  }
   const known = new Set<Resource>(Object.values(spec.resources))
   for (const [name, { resource: of }] of Object.entries(spec.events)) {
     if (of !== null && !known.has(of))

@@ -50,6 +50,7 @@ export class Decision {
     if (decide === undefined || contract === undefined)
       return reject('UNKNOWN_COMMAND', `there is no command ${domain.contract.name}.${command}`)
     const result = decide(request as never, new DecisionContext(this, domain) as never)
+    if (!contract.recorded) return result as Readonly<Record<string, unknown>>
     const parsed = contract.result.schema.safeParse(result)
     if (!parsed.success)
       return reject(
@@ -214,7 +215,7 @@ class DecisionContext implements Context {
     command: K,
     request: Of<C['commands'][K]['request']>,
   ): Of<C['commands'][K]['result']> {
-    const domain = this.#decision.state.registry.domains.get(contract.name)
+    const domain = this.#decision.state.registry.all.get(contract.name)
     const of = contract.commands[command]
     if (domain === undefined || of === undefined)
       return reject('INTERNAL', `there is no command ${contract.name}.${command}`)

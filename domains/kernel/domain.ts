@@ -206,6 +206,13 @@ export type Authorize = (
   name: string,
 ) => Verdict
 
+/** What a new history means for a domain's own tables, in the entry that begins it. */
+export interface NewHistory {
+  readonly history: string
+  /** The history it goes on from; '' at genesis. */
+  readonly parent: string
+}
+
 export interface Domain {
   readonly contract: Contract
   readonly state: StateSpec
@@ -214,6 +221,8 @@ export interface Domain {
   /** By `Event@version`: from that version to the next. */
   readonly upcast: Readonly<Record<string, Upcast>>
   readonly processes: readonly Process<never>[]
+  /** Evolves by the entry that begins a history: pure, as `evolve` is. */
+  readonly adopt?: ((tables: never, history: NewHistory) => void) | undefined
   /** At most one domain (iam) decides who may do what. */
   readonly authorize: Authorize | undefined
 }
@@ -234,6 +243,7 @@ export function domain<S extends StateSpec>(spec: {
   readonly evolve: Evolve<S>
   readonly upcast?: Readonly<Record<string, Upcast>>
   readonly processes?: readonly Process<S>[]
+  readonly adopt?: (tables: Tables<S>, history: NewHistory) => void
   readonly authorize?: Authorize
 }): Domain {
   return {
@@ -243,6 +253,7 @@ export function domain<S extends StateSpec>(spec: {
     evolve: spec.evolve,
     upcast: spec.upcast ?? {},
     processes: spec.processes ?? [],
+    adopt: spec.adopt,
     authorize: spec.authorize,
   }
 }

@@ -29,7 +29,12 @@ export interface Place {
 }
 
 export type Outcome =
-  | { readonly kind: 'decided'; readonly record: DecisionRecord }
+  | {
+      readonly kind: 'decided'
+      readonly record: DecisionRecord
+      /** What the caller gets: the recorded result, or the one of a command that records none. */
+      readonly result: Readonly<Record<string, unknown>>
+    }
   | {
       readonly kind: 'duplicate'
       readonly revision: number
@@ -101,7 +106,11 @@ export class Engine {
       contract.scope,
       contract.scope === 'system' ? '' : String(parsed[contract.scope]),
     )
-    const hash = requestHash(type, parsed)
+    if (commandId !== '' && !contract.recorded)
+      reject('INVALID_ARGUMENT', `${type} takes no command id: its answer is not remembered`, {
+        field: 'commandId',
+      })
+    const hash = commandId === '' ? '' : requestHash(type, parsed)
     if (commandId !== '') {
       const found = this.#dedupe.find(actor.principal, commandId, hash, now)
       if (found !== undefined) return { kind: 'duplicate', revision: found.revision, result: found.result }
@@ -121,15 +130,15 @@ export class Engine {
       kind: 'decision',
       time: now,
       command: type,
-      request: parsed,
+      request: contract.recorded ? parsed : {},
       commandId,
       actor: actor.principal,
       actorKind: actor.kind,
       cause: request.cause ?? '',
-      result,
+      result: contract.recorded ? result : {},
       events: decision.events,
     }
-    return { kind: 'decided', record }
+    return { kind: 'decided', record, result }
   }
 
   /** Evolves the state by a committed entry. Throws EvolveError for one that this build cannot take. */
@@ -137,13 +146,14 @@ export class Engine {
     if (record.kind === 'history') {
       const { history, parent, parentRevision } = record
       this.#histories.put('current', { history, parent, parentRevision, revision })
+      this.state.adopt({ history, parent })
       return
     }
     for (const event of record.events) this.state.evolve(event, { now: record.time, revision })
     this.#dedupe.accept(
       record.actor,
       record.commandId,
-      requestHash(record.command, record.request),
+      record.commandId === '' ? '' : requestHash(record.command, record.request),
       revision,
       record.result,
     )
@@ -156,7 +166,7 @@ export class Engine {
     scope: 'system' | 'organization' | 'project',
     name: string,
   ): void {
-    for (const { authorize } of this.registry.domains.values()) {
+    for (const { authorize } of this.registry.all.values()) {
       if (authorize === undefined) continue
       const verdict = authorize(this.state, actor, permission, scope, name)
       if (!verdict.allowed) reject('PERMISSION_DENIED', verdict.why, { permission, scope, name })
@@ -166,7 +176,7 @@ export class Engine {
   /** The contract of a command by `domain.Command`. Rejects with UNKNOWN_COMMAND. */
   command(type: string) {
     const [domainName, name] = type.split('.', 2) as [string, string | undefined]
-    const domain = this.registry.domains.get(domainName)
+    const domain = this.registry.all.get(domainName)
     const contract = name === undefined ? undefined : domain?.contract.commands[name]
     if (domain === undefined || name === undefined || contract === undefined) {
       return reject('UNKNOWN_COMMAND', `there is no command ${type}`, { type })

@@ -11,7 +11,7 @@ import { Proposer } from './proposer.ts'
 import { type DecisionRecord, encodeRecord, type LogRecord } from './record.ts'
 import type { Registry } from './registry.ts'
 import { Rejection } from './rejection.ts'
-import { Replica } from './replica.ts'
+import { type AppliedListener, Replica } from './replica.ts'
 import { type Applied, type OpenedRows, RowStore } from './row_store.ts'
 
 /** One decision's bytes, at most. */
@@ -145,8 +145,8 @@ export class Platform {
     }
     if (dryRun) await this.#cameTrue(seen)
     else await pending?.committed
-    const { record } = outcome
-    return { revision, history: this.history, result: record.result, duplicate: false, record }
+    const { record, result } = outcome
+    return { revision, history: this.history, result, duplicate: false, record }
   }
 
   /** The index of the next decision. Rejects when this member does not decide. */
@@ -174,7 +174,7 @@ export class Platform {
       if (request.dryRun === true) {
         const record = this.engine.dryRun({ ...request, commandId: '' }, place)
         encodeDecision(record)
-        return { outcome: { kind: 'decided', record }, pending: undefined }
+        return { outcome: { kind: 'decided', record, result: record.result }, pending: undefined }
       }
       const outcome = this.engine.decide(request, place)
       return {
@@ -218,6 +218,21 @@ export class Platform {
       const text = `whether the first submission was committed is not known: ${error.message}; retry with the same command id`
       throw new Rejection('OUTCOME_UNKNOWN', text)
     }
+  }
+
+  /** Whether the state shows decisions that are not committed yet. */
+  get ahead(): boolean {
+    return this.#proposer.inFlight.last !== undefined
+  }
+
+  /** Resolves once all that the state shows at the call is committed, and this member led still: what was read of it may be told. */
+  confirmed(): Promise<void> {
+    return this.#cameTrue(this.#proposer.inFlight.last)
+  }
+
+  /** From the next applied entry on. The returned function ends it. */
+  onApplied(listener: AppliedListener): () => void {
+    return this.#replica.listen(listener)
   }
 
   /** Resolves with a revision once this member still leads and has applied everything committed before the call (ReadIndex, Raft §6.4). */

@@ -56,7 +56,7 @@ export class ProcessRunner {
     this.#busy = true
     this.#woken = false
     this.#due = Number.POSITIVE_INFINITY
-    for (const domain of this.#platform.engine.registry.domains.values()) {
+    for (const domain of this.#platform.engine.registry.all.values()) {
       for (const process of domain.processes) {
         if (this.#running && this.#platform.leading) await this.#run(process, domain.state)
       }

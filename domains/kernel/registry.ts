@@ -67,16 +67,19 @@ export function affect(
   return { ...before, ...event.data, ...stamps } as AnyRow
 }
 
-/** All domains: the one list that services, tables, reflection, OpenAPI, CLI and docs are derived from. */
+/** All domains: the one list (of those that are not internal) that services, tables, reflection, OpenAPI, CLI and docs are derived from. */
 export class Registry {
   readonly domains: ReadonlyMap<string, Domain>
+  /** Those that are internal too. */
+  readonly all: ReadonlyMap<string, Domain>
   readonly kinds: ReadonlyMap<string, Kind>
   readonly #kindOf = new Map<Resource, Kind>()
 
   /** Throws TypeError when a reference's target is not there, or two domains share a name. */
   constructor(domains: readonly Domain[]) {
-    this.domains = new Map(domains.map((domain) => [domain.contract.name, domain]))
-    if (this.domains.size !== domains.length) throw new TypeError('two domains share a name')
+    this.all = new Map(domains.map((domain) => [domain.contract.name, domain]))
+    this.domains = new Map([...this.all].filter(([, { contract }]) => contract.internal !== true))
+    if (this.all.size !== domains.length) throw new TypeError('two domains share a name')
     for (const { contract } of domains) {
       for (const [name, resource] of Object.entries(contract.resources)) {
         const references = Object.entries(resource.message.fields).flatMap(([field, [, schema]]) => {
@@ -117,7 +120,7 @@ export class Registry {
   /** An event in its present shape: upcast where the log is decoded. Throws EvolveError for one that this build does not know. */
   present(event: StoredEvent): PresentEvent {
     const [domainName, name] = event.type.split('.', 2) as [string, string]
-    const domain = this.domains.get(domainName)
+    const domain = this.all.get(domainName)
     const contract = domain?.contract.events[name]
     if (domain === undefined || contract === undefined) {
       throw new EvolveError(`event ${event.type} is unknown: this build is older than the log`)

@@ -5,6 +5,7 @@ import { NO_ORIGIN, OriginCheck, OtherLogError } from './origin.ts'
 import { decodeRecord } from './record.ts'
 import { Rejection } from './rejection.ts'
 import type { Applied, OpenedRows, RowStore } from './row_store.ts'
+import type { Write } from './table.ts'
 import { Waiters } from './waiters.ts'
 
 export interface ReplicaOptions {
@@ -22,12 +23,19 @@ export interface ReplicaOptions {
   readonly onApplied: () => void
 }
 
+/**
+ * Hears of every applied entry in order, with the rows it wrote, before and after. Called within the apply loop: it must be quick,
+ * and must not throw.
+ */
+export type AppliedListener = (writes: readonly Write[], applied: Applied) => void
+
 /** A member's copy of the state: evolves it by every committed entry, and keeps its rows on disk. */
 export class Replica {
   readonly #options: ReplicaOptions
   readonly #engine: Engine
   readonly #rows: RowStore
   readonly #waiters: Waiters
+  readonly #listeners = new Set<AppliedListener>()
   #check: OriginCheck
   #unfollow: () => void = () => undefined
   #applied: Applied
@@ -77,6 +85,12 @@ export class Replica {
     this.#unfollow = this.#options.log.follow(this.#check.from, (entries) => this.#deliver(entries))
   }
 
+  /** From the next applied entry on. The returned function ends it. */
+  listen(listener: AppliedListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
   /** Resolves once the revision is applied. Rejects with TIMEOUT after so many milliseconds. */
   whenApplied(revision: number, timeoutMilliseconds: number): Promise<void> {
     return this.#waiters.wait(revision, timeoutMilliseconds)
@@ -115,20 +129,25 @@ export class Replica {
     const decided = this.#options.decided(entry)
     if (decided !== undefined) {
       this.#applied = { revision: index, time: decided.time }
-      this.#rows.write(decided.writes, this.#applied, payload)
+      this.#written(decided.writes, payload)
       decided.commit()
       return
     }
     this.#options.onForeign()
     if (kind === 'noop') {
       this.#applied = { revision: index, time: this.#applied.time }
-      this.#rows.write([], this.#applied, null)
+      this.#written([], null)
       return
     }
     const record = decodeRecord(payload)
     this.#engine.apply(record, index)
     this.#applied = { revision: index, time: record.time }
-    this.#rows.write(this.#engine.state.journal.take(), this.#applied, payload)
+    this.#written(this.#engine.state.journal.take(), payload)
+  }
+
+  #written(writes: readonly Write[], payload: Uint8Array | null): void {
+    this.#rows.write(writes, this.#applied, payload)
+    for (const listener of this.#listeners) listener(writes, this.#applied)
   }
 
   /** Throws every row away, in memory and on disk: the log is followed from its first entry. */

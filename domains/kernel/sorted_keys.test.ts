@@ -9,6 +9,10 @@ function sorted(set: ReadonlySet<string>): readonly string[] {
   return [...set].sort((a, b) => (a < b ? -1 : 1))
 }
 
+function firstOf(keys: SortedKeys): string | undefined {
+  return keys.range('').next().value as string | undefined
+}
+
 describe('sorted keys', () => {
   it('are a sorted set, whatever is added and removed', () => {
     const step = fc.record({ add: fc.boolean(), key, first: fc.boolean() })
@@ -17,7 +21,7 @@ describe('sorted keys', () => {
         const keys = new SortedKeys()
         const model = new Set<string>()
         for (const { add, key: given, first } of steps) {
-          const at = first ? (keys.at(0) ?? given) : given
+          const at = first ? (firstOf(keys) ?? given) : given
           if (add) {
             keys.add(at)
             model.add(at)
@@ -29,8 +33,8 @@ describe('sorted keys', () => {
         const all = sorted(model)
         expect([...keys]).toEqual(all)
         expect(keys.size).toBe(all.length)
-        expect(keys.at(all.length)).toBeUndefined()
-        expect(keys.seek(sought)).toBe(all.filter((other) => other < sought).length)
+        expect(keys.count('', sought)).toBe(all.filter((other) => other < sought).length)
+        expect([...keys.range(sought)]).toEqual(all.filter((other) => other >= sought))
       }),
     )
   })
@@ -43,12 +47,35 @@ describe('sorted keys', () => {
       keys.remove(name(i))
       if (i % 7 === 0) {
         keys.add(name(i))
-        expect(keys.at(0)).toBe(name(i))
+        expect(firstOf(keys)).toBe(name(i))
         keys.remove(name(i))
       }
       keys.add(name(5000 + i))
     }
     expect(keys.size).toBe(5000)
     expect([...keys]).toEqual(Array.from({ length: 5000 }, (_, i) => name(20_000 + i)))
+  })
+
+  it('are many, added and removed in any order, and cut into ranges', () => {
+    const keys = new SortedKeys()
+    const model = new Set<string>()
+    let seed = 1
+    const next = (): string => String((seed = (seed * 48_271) % 2_147_483_647) % 100_000)
+    for (let i = 0; i < 30_000; i++) {
+      const added = next()
+      keys.add(added)
+      model.add(added)
+      const removed = next()
+      keys.remove(removed)
+      model.delete(removed)
+    }
+    const all = sorted(model)
+    expect([...keys]).toEqual(all)
+    for (let i = 0; i < 100; i++) {
+      const [from, to] = [next(), next()]
+      const wanted = all.filter((other) => other >= from && other < to)
+      expect([...keys.range(from, to)]).toEqual(wanted)
+      expect(keys.count(from, to)).toBe(wanted.length)
+    }
   })
 })

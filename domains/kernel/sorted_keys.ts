@@ -1,58 +1,104 @@
-/** So many free places at the front are kept before the keys move up. */
-const FREE_MAX = 1024
+/** A chunk that grows beyond this is parted in two. */
+const CHUNK_MAX = 512
 
-/** Keys in ascending order of their code units: appending at the end, and taking from and giving back to the front, are cheap. */
+/**
+ * Keys in ascending order of their code units, in chunks: adding or removing one moves a chunk's worth of keys at most,
+ * however many there are.
+ */
 export class SortedKeys {
-  #keys: string[] = []
-  /** Where the first key is: what is before it is free. */
-  #head = 0
+  #chunks: string[][] = []
+  #size = 0
 
   get size(): number {
-    return this.#keys.length - this.#head
+    return this.#size
   }
 
-  *[Symbol.iterator](): IterableIterator<string> {
-    for (let position = 0; position < this.size; position++) yield this.at(position) as string
+  [Symbol.iterator](): IterableIterator<string> {
+    return this.range('')
   }
 
-  at(position: number): string | undefined {
-    return this.#keys[this.#head + position]
-  }
-
-  /** The first position whose key is not less than `key`. */
-  seek(key: string): number {
-    const last = this.size === 0 ? undefined : this.#keys.at(-1)
-    if (last === undefined || last < key) return this.size
-    let low = 0
-    let high = this.size
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.at(middle) as string) < key) low = middle + 1
-      else high = middle
+  /** The keys not less than `from`, and less than `to` where that is given. */
+  *range(from: string, to?: string): IterableIterator<string> {
+    for (let index = Math.max(0, this.#chunkOf(from)); index < this.#chunks.length; index++) {
+      const chunk = this.#chunks[index] as string[]
+      let position = (chunk[0] as string) < from ? seek(chunk, from) : 0
+      for (; position < chunk.length; position++) {
+        const key = chunk[position] as string
+        if (to !== undefined && key >= to) return
+        yield key
+      }
     }
-    return low
+  }
+
+  /** How many keys are not less than `from`, and less than `to` where that is given. */
+  count(from: string, to?: string): number {
+    if (to !== undefined && to <= from) return 0
+    return (to === undefined ? this.#size : this.#before(to)) - this.#before(from)
   }
 
   add(key: string): void {
-    const position = this.seek(key)
-    if (this.at(position) === key) return
-    if (position === this.size) this.#keys.push(key)
-    else if (position === 0 && this.#head > 0) this.#keys[--this.#head] = key
-    else this.#keys.splice(this.#head + position, 0, key)
+    const index = Math.max(0, this.#chunkOf(key))
+    const chunk = this.#chunks[index]
+    if (chunk === undefined) {
+      this.#chunks.push([key])
+      this.#size++
+      return
+    }
+    const position = seek(chunk, key)
+    if (chunk[position] === key) return
+    if (position === chunk.length) chunk.push(key)
+    else chunk.splice(position, 0, key)
+    this.#size++
+    if (chunk.length > CHUNK_MAX) this.#part(index, chunk)
   }
 
   remove(key: string): void {
-    const position = this.seek(key)
-    if (this.at(position) !== key) return
-    if (position === this.size - 1) this.#keys.pop()
-    else if (position === 0) this.#removeFirst()
-    else this.#keys.splice(this.#head + position, 1)
+    const index = this.#chunkOf(key)
+    const chunk = this.#chunks[index]
+    if (chunk === undefined) return
+    const position = seek(chunk, key)
+    if (chunk[position] !== key) return
+    if (position === 0) chunk.shift()
+    else chunk.splice(position, 1)
+    this.#size--
+    if (chunk.length === 0) this.#chunks.splice(index, 1)
   }
 
-  #removeFirst(): void {
-    this.#keys[this.#head++] = ''
-    if (this.#head <= FREE_MAX && this.#head * 2 <= this.#keys.length) return
-    this.#keys = this.#keys.slice(this.#head)
-    this.#head = 0
+  /** Appending in order leaves full chunks behind, not half-full ones. */
+  #part(index: number, chunk: string[]): void {
+    const at = index === this.#chunks.length - 1 ? CHUNK_MAX : CHUNK_MAX >>> 1
+    this.#chunks.splice(index + 1, 0, chunk.splice(at))
   }
+
+  #before(key: string): number {
+    const index = this.#chunkOf(key)
+    if (index < 0) return 0
+    let count = 0
+    for (let i = 0; i < index; i++) count += (this.#chunks[i] as string[]).length
+    return count + seek(this.#chunks[index] as string[], key)
+  }
+
+  /** The last chunk whose first key is not above `key`; -1 when there is none. */
+  #chunkOf(key: string): number {
+    let low = 0
+    let high = this.#chunks.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (((this.#chunks[middle] as string[])[0] as string) <= key) low = middle + 1
+      else high = middle
+    }
+    return low - 1
+  }
+}
+
+/** The first position whose key is not less than `key`. */
+function seek(keys: readonly string[], key: string): number {
+  let low = 0
+  let high = keys.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((keys[middle] as string) < key) low = middle + 1
+    else high = middle
+  }
+  return low
 }

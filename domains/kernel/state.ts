@@ -2,6 +2,7 @@ import type { Contract, RowOf } from './contract.ts'
 import {
   type Domain,
   type EvolveContext,
+  type NewHistory,
   nameKey,
   type Resources,
   type ResourceTable,
@@ -27,7 +28,7 @@ export class State implements Resources {
 
   constructor(registry: Registry) {
     this.registry = registry
-    for (const domain of registry.domains.values()) this.#addDomain(domain)
+    for (const domain of registry.all.values()) this.#addDomain(domain)
   }
 
   #addDomain({ contract, state }: Domain): void {
@@ -128,6 +129,12 @@ export class State implements Resources {
     const { domain, name, contract, data } = present
     if (contract.resource !== null) this.#affect(this.registry.kindOf(contract.resource), present, context)
     domain.evolve[name]?.(this.#writable.get(domain.contract.name) as never, data as never, context)
+  }
+
+  /** Evolves the tables of every domain that a new history concerns. */
+  adopt(history: NewHistory): void {
+    for (const { contract, adopt } of this.registry.all.values())
+      adopt?.(this.#writable.get(contract.name) as never, history)
   }
 
   #affect(kind: Kind, event: PresentEvent, context: EvolveContext): void {

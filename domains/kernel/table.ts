@@ -82,6 +82,10 @@ export interface ReadTable<
   sum(total: S, key: string): number
   /** All rows, in the order of their keys; from `after` (exclusive) where given. */
   values(after?: string): IterableIterator<Row>
+  /** The rows whose keys are not less than `from`, and less than `to` where that is given, in their order. */
+  range(from: string, to?: string): IterableIterator<Row>
+  /** How many rows `range` gives. */
+  countRange(from: string, to?: string): number
 }
 
 export class UniqueViolation extends Error {
@@ -159,10 +163,15 @@ export class Table<
   }
 
   *values(after?: string): IterableIterator<Row> {
-    let position = after === undefined ? 0 : this.#keys.seek(after)
-    if (after !== undefined && this.#keys.at(position) === after) position++
-    for (; position < this.#keys.size; position++)
-      yield this.#rows.get(this.#keys.at(position) as string) as Row
+    for (const key of this.#keys.range(after ?? '')) if (key !== after) yield this.#rows.get(key) as Row
+  }
+
+  *range(from: string, to?: string): IterableIterator<Row> {
+    for (const key of this.#keys.range(from, to)) yield this.#rows.get(key) as Row
+  }
+
+  countRange(from: string, to?: string): number {
+    return this.#keys.count(from, to)
   }
 
   put(key: string, row: Row): void {

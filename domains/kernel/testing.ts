@@ -47,9 +47,7 @@ export class Scenario {
     )
     if (outcome.kind === 'decided') this.records.push(outcome.record)
     this.engine.state.journal.take()
-    return (outcome.kind === 'decided' ? outcome.record.result : outcome.result) as Of<
-      C['commands'][K]['result']
-    >
+    return outcome.result as Of<C['commands'][K]['result']>
   }
 
   /** Runs a command that must be rejected, and checks that it has changed nothing. Throws Error when it is accepted. */

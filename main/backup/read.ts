@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import { zstdDecompressSync } from 'node:zlib'
 import { Rejection } from '../../domains/kernel/rejection.ts'
@@ -16,6 +17,10 @@ import {
   link,
   MAGIC,
 } from './format.ts'
+
+/** What the etcd API adds to a backup, so that it is shaped as a snapshot: zero bytes up to a whole page, and SHA-256 over all before. */
+const PAGE_BYTES = 512
+const SUM_BYTES = 32
 
 export type BackupPart =
   | { readonly type: 'head'; readonly head: BackupHead }
@@ -102,7 +107,31 @@ class BackupReader {
   }
 
   async #checkEnd(): Promise<void> {
-    if ((await this.#file.stat()).size !== this.#offset) throw this.#damaged('something follows the end')
+    const rest = (await this.#file.stat()).size - this.#offset
+    if (rest === 0) return
+    const shaped = rest < PAGE_BYTES + SUM_BYTES && (this.#offset + rest) % PAGE_BYTES === SUM_BYTES
+    if (!shaped) throw this.#damaged('something follows the end')
+    const tail = await this.#take(rest)
+    const padding = tail.subarray(0, -SUM_BYTES)
+    const sum = createHash('sha256')
+    for await (const chunk of this.#before(this.#offset)) sum.update(chunk)
+    if (padding.some((byte) => byte !== 0) || !sum.update(padding).digest().equals(tail.subarray(-SUM_BYTES)))
+      throw this.#damaged('what follows the end is not the checksum of a snapshot')
+  }
+
+  /** The file until a place, once more. */
+  async *#before(end: number): AsyncGenerator<Buffer> {
+    for (let at = 0; at < end; ) {
+      const { bytesRead, buffer } = await this.#file.read(
+        Buffer.alloc(Math.min(1 << 20, end - at)),
+        0,
+        null,
+        at,
+      )
+      if (bytesRead === 0) throw this.#damaged('the file ends too early')
+      yield buffer.subarray(0, bytesRead)
+      at += bytesRead
+    }
   }
 
   async #take(length: number): Promise<Buffer> {

@@ -9,7 +9,7 @@ import type { State } from '../../domains/kernel/state.ts'
 import type { Entry } from '../../log/log.ts'
 import { type Moment, parseMoment } from '../../projections/kernel/moment.ts'
 import { type Checkpoint, type ProjectionDigest, ProjectionStore } from '../../projections/kernel/store.ts'
-import { projections } from '../projections.ts'
+import { eventProjections, projections } from '../projections.ts'
 import { type BackupEnd, BackupError, type BackupHead } from './format.ts'
 import { readBackup } from './read.ts'
 
@@ -78,7 +78,7 @@ class Replay {
 
   constructor(path: string, registry: Registry, moment: Moment | undefined) {
     this.#engine = new Engine(registry)
-    this.#store = new ProjectionStore(path, registry, projections)
+    this.#store = new ProjectionStore(path, registry, projections, eventProjections)
     this.#store.database.exec('PRAGMA synchronous = OFF')
     this.#moment = moment
   }

@@ -8,7 +8,7 @@ import type { Registry } from '../../domains/kernel/registry.ts'
 import { dump } from '../../domains/kernel/testing.ts'
 import type { Entry } from '../../log/log.ts'
 import { type ProjectionDigest, ProjectionStore } from '../../projections/kernel/store.ts'
-import { projections } from '../projections.ts'
+import { eventProjections, projections } from '../projections.ts'
 import type { BackupEnd, BackupHead } from './format.ts'
 import { type BackupPart, readBackup } from './read.ts'
 import { writeBackup } from './write.ts'
@@ -42,7 +42,7 @@ export class SampleCloud {
 
   constructor(registry: Registry) {
     this.#engine = new Engine(registry)
-    this.#store = new ProjectionStore(':memory:', registry, projections)
+    this.#store = new ProjectionStore(':memory:', registry, projections, eventProjections)
     this.noop()
     this.#add({ kind: 'history', time: this.#now, history: HISTORY, parent: '', parentRevision: 0 })
   }

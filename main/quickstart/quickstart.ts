@@ -110,7 +110,7 @@ export class Quickstart {
       this.#data = join(this.#work, 'data')
       this.#config = join(this.#work, 'config.json')
       const free = '127.0.0.1:0'
-      const listen = { grpc: free, rest: free, peer: free, dns: free }
+      const listen = { grpc: free, rest: free, peer: free, dns: free, etcd: free }
       await writeFile(this.#config, JSON.stringify({ listen }))
     }
     this.#log = `${this.#data}.log`

@@ -40,6 +40,10 @@ export interface Calls {
       readonly layout: string
     }
   }
+  events: {
+    readonly ask: { readonly projection: string; readonly query: string; readonly ask: object }
+    readonly answer: unknown
+  }
   scrub: { readonly ask: Record<string, never>; readonly answer: readonly string[] }
 }
 

@@ -44,6 +44,8 @@ export function* scrub(store: ProjectionStore): Generator<void, readonly string[
   } finally {
     if (!isShared) database.close()
   }
+  for (const [name, projection] of store.eventProjections)
+    if (!(yield* projection.scrub())) damaged.push(name)
   return damaged
 }
 

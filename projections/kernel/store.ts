@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
 import { NO_ORIGIN, type Origin } from '../../domains/kernel/origin.ts'
-import type { DecisionRecord, LogRecord } from '../../domains/kernel/record.ts'
+import type { DecisionRecord, LogRecord, StoredEvent } from '../../domains/kernel/record.ts'
 import { type AnyRow, affect, type Registry } from '../../domains/kernel/registry.ts'
 import { hashOf, SetDigest } from './digest.ts'
+import type { EventProjection, OpenEventProjection, ProjectedEntry } from './event_projection.ts'
 import { readMeta, sealMeta } from './meta.ts'
 import type { Projection, ResourceChange } from './projection.ts'
 import { ResourceRows } from './resource_rows.ts'
@@ -32,6 +33,8 @@ export class ProjectionStore {
   readonly database: DatabaseSync
   readonly registry: Registry
   readonly #projections: readonly Projection[]
+  readonly #eventProjections: readonly EventProjection[]
+  readonly #opened = new Map<string, OpenEventProjection>()
   readonly #sets = new Map<string, RowSet>()
   readonly #entry
   readonly #resources: ResourceRows
@@ -44,11 +47,17 @@ export class ProjectionStore {
   #entries: SetDigest
 
   /** Opens the file, or makes it. Throws LayoutError when another build made it: it must be built anew. */
-  constructor(path: string, registry: Registry, projections: readonly Projection[]) {
+  constructor(
+    path: string,
+    registry: Registry,
+    projections: readonly Projection[],
+    eventProjections: readonly EventProjection[] = [],
+  ) {
     this.path = path
     this.database = new DatabaseSync(path)
     this.registry = registry
     this.#projections = projections
+    this.#eventProjections = eventProjections
     this.database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA cell_size_check = ON;
       CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
       CREATE TABLE IF NOT EXISTS entry (revision INTEGER PRIMARY KEY, time INTEGER NOT NULL, command TEXT NOT NULL, actor TEXT NOT NULL,
@@ -73,6 +82,13 @@ export class ProjectionStore {
     for (const name of [...registry.kinds.keys(), ...projections.map((projection) => projection.name)]) {
       this.#sets.set(name, new RowSet(this.database, name, digests[name]))
     }
+    for (const projection of eventProjections) {
+      const saved = this.#meta(`events ${projection.name}`)
+      this.#opened.set(
+        projection.name,
+        projection.open(this.database, saved === undefined ? undefined : JSON.parse(saved)),
+      )
+    }
     this.#entry = this.database.prepare(
       'INSERT INTO entry (revision, time, command, actor, actor_kind, command_id, cause) VALUES (?, ?, ?, ?, ?, ?, ?)',
     )
@@ -89,7 +105,9 @@ export class ProjectionStore {
     const parts = {
       layout: LAYOUT,
       kinds: [...this.registry.kinds.keys()],
-      projections: this.#projections.map(({ name, version }) => `${name}@${version}`),
+      projections: [...this.#projections, ...this.#eventProjections].map(
+        ({ name, version }) => `${name}@${version}`,
+      ),
     }
     return hash('sha256', JSON.stringify(parts))
   }
@@ -126,7 +144,8 @@ export class ProjectionStore {
         JSON.stringify([this.set(name).digests.digest, this.set(name).digests.historyDigest]),
       ),
     }))
-    return [{ projection: 'tables', digest: all.digest }, ...derived]
+    const ofEvents = [...this.#opened].map(([projection, { digest }]) => ({ projection, digest }))
+    return [{ projection: 'tables', digest: all.digest }, ...derived, ...ofEvents]
   }
 
   /** The set of a kind or a projection. Throws RangeError for an unknown one. */
@@ -138,6 +157,11 @@ export class ProjectionStore {
 
   get sets(): IterableIterator<RowSet> {
     return this.#sets.values()
+  }
+
+  /** Those that read events themselves, by name. */
+  get eventProjections(): ReadonlyMap<string, OpenEventProjection> {
+    return this.#opened
   }
 
   createIndexes(): void {
@@ -179,6 +203,8 @@ export class ProjectionStore {
         'digests',
         JSON.stringify(Object.fromEntries([...this.#sets].map(([name, set]) => [name, set.digests]))),
       )
+      for (const [name, { saved }] of this.#opened)
+        this.#saveMeta(`events ${name}`, JSON.stringify(saved ?? null))
       this.#saveMeta('quarantined', JSON.stringify(Object.fromEntries(this.quarantined)))
       this.database.exec('COMMIT')
     } catch (error) {
@@ -218,6 +244,7 @@ export class ProjectionStore {
       '',
     )
     if (sinceParent === undefined) return
+    this.#applyEvents(revision, { kind: 'history' })
     for (const projection of this.#projections)
       this.#derive(projection, revision, () => projection.affectedByHistory(this.#resources), sinceParent)
   }
@@ -238,8 +265,12 @@ export class ProjectionStore {
       record.cause,
     )
     const changes: ResourceChange[] = []
-    for (const event of record.events) {
-      const present = this.registry.present(event)
+    const presented = record.events.map((event) => this.registry.present(event))
+    this.#applyEvents(revision, {
+      kind: 'events',
+      events: presented.map(({ data }, i) => ({ type: (record.events[i] as StoredEvent).type, data })),
+    })
+    for (const present of presented) {
       if (present.contract.resource === null) continue
       const kind = this.registry.kindOf(present.contract.resource)
       const before = this.#resources.row(kind.id, present.data['uid'] as string)
@@ -259,6 +290,20 @@ export class ProjectionStore {
         revision,
         () => new Set(changes.flatMap((change) => projection.affected(change, this.#resources))),
       )
+    }
+  }
+
+  #applyEvents(revision: number, entry: ProjectedEntry): void {
+    for (const [name, projection] of this.#opened) {
+      if (this.quarantined.has(name)) continue
+      try {
+        projection.apply(entry)
+      } catch (error) {
+        this.quarantined.set(
+          name,
+          `revision ${revision}: ${error instanceof Error ? error.message : String(error)}`,
+        )
+      }
     }
   }
 

@@ -2,8 +2,9 @@ import type { MessagePort } from 'node:worker_threads'
 import { originOf } from '../../domains/kernel/origin.ts'
 import { decodeRecord } from '../../domains/kernel/record.ts'
 import type { Registry } from '../../domains/kernel/registry.ts'
-import { Rejection } from '../../domains/kernel/rejection.ts'
+import { Rejection, reject } from '../../domains/kernel/rejection.ts'
 import { feedBatch } from './changes.ts'
+import type { EventProjection } from './event_projection.ts'
 import { diff, entries, why } from './past.ts'
 import type { Projection } from './projection.ts'
 import type { Calls, FromWorker, Progress, ShippedEntry, ToWorker } from './protocol.ts'
@@ -32,6 +33,14 @@ const answers: Answers = {
   diff: (store, { kinds, from, to, now }) => diff(store, kinds, from, to, now),
   feed: feedBatch,
   digests: (store) => ({ checkpoint: store.checkpoint, digests: store.digests, layout: store.layout }),
+  events: (store, { projection, query, ask }) => {
+    const why = store.quarantined.get(projection)
+    if (why !== undefined) reject('UNAVAILABLE', `projection ${projection} is quarantined: ${why}`)
+    const found = store.eventProjections.get(projection)
+    return found === undefined
+      ? reject('NOT_FOUND', `there is no projection ${projection}`)
+      : found.answer(query, ask)
+  },
   scrub: async (store) => {
     const steps = scrub(store)
     scrubs.add(steps)
@@ -52,11 +61,12 @@ export function serveProjections(
   path: string,
   registry: Registry,
   projections: readonly Projection[],
+  eventProjections: readonly EventProjection[] = [],
 ): void {
   const send = (message: FromWorker): void => port.postMessage(message)
   let store: ProjectionStore
   try {
-    store = new ProjectionStore(path, registry, projections)
+    store = new ProjectionStore(path, registry, projections, eventProjections)
   } catch (error) {
     send({ type: 'unusable', why: text(error) })
     port.close()

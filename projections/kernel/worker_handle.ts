@@ -118,7 +118,7 @@ export class WorkerHandle {
       return Promise.reject(new Rejection('OVERLOADED', 'too many reads are waiting: try again later'))
     const id = this.#next++
     return new Promise((resolve, reject) => {
-      this.#calls.set(id, { resolve: resolve as (answer: unknown) => void, reject })
+      this.#calls.set(id, { resolve, reject })
       this.#send({ type: 'call', id, method, ask })
     })
   }

@@ -25,7 +25,7 @@ export class TestCloud {
       const faults: string[] = []
       const node = await startMember({
         directory,
-        config: { listen: { grpc: free, rest: free, peer: free } },
+        config: { listen: { grpc: free, rest: free, peer: free, etcd: free } },
         registry,
         onFatal: (error) => faults.push(error.message),
         warn: (message) => faults.push(message),

@@ -37,7 +37,10 @@ export class NodeProcess {
     const directory = await mkdtemp(join(tmpdir(), 'ultracloud-robustness-'))
     const config = join(directory, 'config.json')
     const free = '127.0.0.1:0'
-    await writeFile(config, JSON.stringify({ listen: { grpc: free, rest: free, peer: free, dns: free } }))
+    await writeFile(
+      config,
+      JSON.stringify({ listen: { grpc: free, rest: free, peer: free, dns: free, etcd: free } }),
+    )
     const args = [
       program,
       'up',

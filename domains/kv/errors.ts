@@ -1,0 +1,16 @@
+import { type Code, Rejection } from '../kernel/rejection.ts'
+
+/** The words by which etcd's clients tell its errors apart (etcd 3.4, api/v3rpc/rpctypes/error.go). */
+const words = {
+  keyNotFound: ['INVALID_ARGUMENT', 'etcdserver: key not found'],
+  leaseNotFound: ['NOT_FOUND', 'etcdserver: requested lease not found'],
+  leaseExists: ['FAILED_PRECONDITION', 'etcdserver: lease already exists'],
+  compacted: ['REVISION_COMPACTED', 'etcdserver: mvcc: required revision has been compacted'],
+  futureRevision: ['REVISION_UNKNOWN', 'etcdserver: mvcc: required revision is a future revision'],
+} as const satisfies Record<string, readonly [Code, string]>
+
+/** A refusal in etcd's words. */
+export function refusal(why: keyof typeof words): Rejection {
+  const [code, message] = words[why]
+  return new Rejection(code, message)
+}

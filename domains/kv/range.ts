@@ -1,0 +1,84 @@
+import type { KeyValue, RangeAnswer, RangeRequest } from './model.ts'
+
+/** The interval that a key and a range end name: one key for '', all from the key on for a zero byte, else up to the end. */
+export function bounds(key: string, rangeEnd: string): readonly [from: string, to: string | undefined] {
+  if (rangeEnd === '') return [key, `${key}\0`]
+  return rangeEnd === '\0' ? [key, undefined] : [key, rangeEnd]
+}
+
+/** Where the keys of an interval come from, in ascending order. */
+export interface RangeSource {
+  count(from: string, to: string | undefined): number
+  /** At most `limit` of them where it is given. */
+  read(from: string, to: string | undefined, limit: number | undefined): readonly KeyValue[]
+}
+
+interface KeyTable {
+  countRange(from: string, to?: string): number
+  range(from: string, to?: string): IterableIterator<KeyValue>
+}
+
+/** The present keys. */
+export function presentSource(keys: KeyTable): RangeSource {
+  return {
+    count: (from, to) => keys.countRange(from, to),
+    read: (from, to, limit) => {
+      const found: KeyValue[] = []
+      for (const row of keys.range(from, to)) if (found.push(row) === limit) break
+      return found
+    },
+  }
+}
+
+/**
+ * Answers a range as etcd does (3.4, etcdserver/apply.go): a limit is applied before sorting unless an order or a bound of
+ * revisions is given, the count knows neither limit nor bounds.
+ */
+export function answerRange(request: RangeRequest, source: RangeSource, revision: number): RangeAnswer {
+  const [from, to] = bounds(request.key, request.rangeEnd)
+  const count = source.count(from, to)
+  if (request.countOnly) return { revision, kvs: [], more: false, count }
+  const { limit, sortOrder, sortTarget } = request
+  const whole = sortOrder !== 'none' || bounded(request) || limit <= 0
+  const found = source.read(from, to, whole ? undefined : limit + 1)
+  const kept = bounded(request) ? found.filter((kv) => within(request, kv)) : [...found]
+  if (sortTarget !== 'key') kept.sort(comparing(sortTarget, sortOrder === 'descend'))
+  else if (sortOrder === 'descend') kept.reverse()
+  const more = limit > 0 && kept.length > limit
+  if (more) kept.length = limit
+  return {
+    revision,
+    kvs: request.keysOnly ? kept.map((kv) => ({ ...kv, value: '' })) : kept,
+    more,
+    count,
+  }
+}
+
+function bounded(request: RangeRequest): boolean {
+  const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = request
+  return minModRevision !== 0 || maxModRevision !== 0 || minCreateRevision !== 0 || maxCreateRevision !== 0
+}
+
+function within(request: RangeRequest, { modRevision, createRevision }: KeyValue): boolean {
+  const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = request
+  return (
+    (maxModRevision === 0 || modRevision <= maxModRevision) &&
+    (minModRevision === 0 || modRevision >= minModRevision) &&
+    (maxCreateRevision === 0 || createRevision <= maxCreateRevision) &&
+    (minCreateRevision === 0 || createRevision >= minCreateRevision)
+  )
+}
+
+const fieldOf = {
+  version: 'version',
+  create: 'createRevision',
+  mod: 'modRevision',
+  value: 'value',
+} as const satisfies Record<string, keyof KeyValue>
+
+function comparing(target: keyof typeof fieldOf, descending: boolean) {
+  const field = fieldOf[target]
+  const sign = descending ? -1 : 1
+  return (a: KeyValue, b: KeyValue): number =>
+    a[field] === b[field] ? 0 : a[field] < b[field] ? -sign : sign
+}

@@ -1,0 +1,86 @@
+import type { Operation, PutRequest, TxnRequest } from '../../domains/kv/model.ts'
+import { etcdError } from './status.ts'
+
+/** Operations of one transaction, at most (etcd's --max-txn-ops). */
+const OPERATIONS_MAX = 128
+
+/*
+ * What is wrong with a request whatever the state is. Throws StatusError, as etcd 3.4 does in etcdserver/api/v3rpc/key.go.
+ */
+
+export function checkKey({ key }: { readonly key: string }): void {
+  if (key === '') throw etcdError('emptyKey')
+}
+
+export function checkPut(request: PutRequest): void {
+  checkKey(request)
+  if (request.ignoreValue && request.value !== '') throw etcdError('valueProvided')
+  if (request.ignoreLease && request.lease !== '0') throw etcdError('leaseProvided')
+}
+
+export function checkTxn(request: TxnRequest): void {
+  checkOperations(request, OPERATIONS_MAX)
+  checkOverlaps(request.success)
+  checkOverlaps(request.failure)
+}
+
+function checkOperations({ compare, success, failure }: TxnRequest, most: number): void {
+  const count = Math.max(compare.length, success.length, failure.length)
+  if (count > most) throw etcdError('tooManyOperations')
+  for (const comparison of compare) checkKey(comparison)
+  for (const operation of [...success, ...failure]) {
+    switch (operation.kind) {
+      case 'range':
+      case 'delete':
+        checkKey(operation.request)
+        break
+      case 'put':
+        checkPut(operation.request)
+        break
+      case 'txn':
+        checkOperations(operation.request, most - count)
+    }
+  }
+}
+
+interface Writes {
+  readonly puts: Set<string>
+  readonly deletes: (readonly [key: string, rangeEnd: string])[]
+}
+
+/** No key may be put twice, or put and deleted, in one transaction; the two paths of a nested one count each for itself. */
+function checkOverlaps(operations: readonly Operation[]): Writes {
+  const puts = new Set<string>()
+  const deletes: Writes['deletes'] = []
+  const take = (key: string): void => {
+    if (deletes.some(([from, end]) => meets(from, end, key))) throw etcdError('duplicateKey')
+    puts.add(key)
+  }
+  for (const operation of operations)
+    if (operation.kind === 'delete') deletes.push([operation.request.key, operation.request.rangeEnd])
+  for (const operation of operations) {
+    if (operation.kind !== 'txn') continue
+    const success = checkOverlaps(operation.request.success)
+    const failure = checkOverlaps(operation.request.failure)
+    for (const key of success.puts) {
+      if (puts.has(key)) throw etcdError('duplicateKey')
+      take(key)
+    }
+    for (const key of failure.puts) {
+      if (puts.has(key) && !success.puts.has(key)) throw etcdError('duplicateKey')
+      take(key)
+    }
+    deletes.push(...success.deletes, ...failure.deletes)
+  }
+  for (const operation of operations) {
+    if (operation.kind !== 'put') continue
+    if (puts.has(operation.request.key)) throw etcdError('duplicateKey')
+    take(operation.request.key)
+  }
+  return { puts, deletes }
+}
+
+/** As etcd sees it, for which an end of one zero byte lies before every other key. */
+function meets(from: string, end: string, key: string): boolean {
+  return key >= from && key < (end === '' ? `${from}\0` : end)
+}

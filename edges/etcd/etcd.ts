@@ -1,0 +1,73 @@
+import { authMethods } from './auth_service.ts'
+import { clusterMethods } from './cluster_service.ts'
+import { kvMethods } from './kv_service.ts'
+import { requiringLeader } from './leader_watch.ts'
+import { keepAlive, leaseMethods } from './lease_service.ts'
+import { Lessor } from './lessor.ts'
+import { type Backup, maintenanceMethods, snapshotMethod } from './maintenance_service.ts'
+import { Member, type MemberParts } from './member.ts'
+import { PeerClient } from './peer_client.ts'
+import { Router } from './router.ts'
+import { RpcServer } from './server.ts'
+import { WatchHub } from './watch_hub.ts'
+import { watchMethod } from './watch_service.ts'
+
+export interface EtcdOptions extends MemberParts {
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  readonly electionTimeoutMilliseconds: number
+  readonly backup: Backup
+  /** After how long a watch that asked for it is told of progress; default 10 minutes. */
+  readonly progressMilliseconds?: number | undefined
+  readonly onFault: (error: unknown, where: string) => void
+}
+
+export interface EtcdServer {
+  readonly port: number
+  close(graceMilliseconds: number): Promise<void>
+}
+
+/** Serves the etcd v3 API of this member. Rejects when the address is taken. */
+export async function startEtcd(options: EtcdOptions): Promise<EtcdServer> {
+  const { electionTimeoutMilliseconds, progressMilliseconds } = options
+  const member = new Member(options)
+  const hub = new WatchHub(member)
+  const lessor = new Lessor(member)
+  const peers = new PeerClient()
+  const router = new Router(member, peers)
+  const leases = { member, router, lessor, electionTimeoutMilliseconds }
+  const unary = new Map([
+    ...kvMethods(member, router),
+    ...leaseMethods(leases),
+    ...clusterMethods(member, hub),
+    ...maintenanceMethods(member, hub),
+    ...authMethods(member, hub),
+  ])
+  const streaming = new Map(
+    [
+      watchMethod({ member, hub, progressMilliseconds }),
+      keepAlive(leases),
+      snapshotMethod(member, hub, options.backup),
+    ].map(([path, method]) => [path, requiringLeader(member, electionTimeoutMilliseconds, method)]),
+  )
+  const stop = (): void => {
+    peers.close()
+    lessor.close()
+    hub.close()
+  }
+  try {
+    const server = await RpcServer.start({ unary, streaming }, options, options.onFault)
+    if (options.port === 0) member.servedAt(`${options.host}:${server.port}`)
+    return {
+      port: server.port,
+      close: async (graceMilliseconds) => {
+        await server.close(graceMilliseconds)
+        stop()
+      },
+    }
+  } catch (error) {
+    stop()
+    throw error
+  }
+}

@@ -1,0 +1,183 @@
+import type {
+  DeleteAnswer,
+  OperationAnswer,
+  PutAnswer,
+  RangeRequest,
+  TxnAnswer,
+  TxnRequest,
+} from '../../domains/kv/model.ts'
+import { answerRange, bounds, presentSource } from '../../domains/kv/range.ts'
+import { checkRevision, progressOf, Transaction } from '../../domains/kv/txn.ts'
+import { checkKey, checkPut, checkTxn } from './checks.ts'
+import {
+  deleteRequest,
+  deleteResponse,
+  putRequest,
+  putResponse,
+  rangeRequest,
+  rangeResponse,
+  txnRequest,
+  txnResponse,
+} from './convert.ts'
+import type { Member } from './member.ts'
+import { decode, encode, type RequestFields } from './messages.ts'
+import type { Router } from './router.ts'
+import type { UnaryMethod } from './server.ts'
+
+const SERVICE = '/etcdserverpb.KV/'
+const PROJECTED_TIMEOUT_MS = 10_000
+
+/** Reads, writes and transactions. */
+export function kvMethods(member: Member, router: Router): [path: string, method: UnaryMethod][] {
+  return [
+    [`${SERVICE}Range`, (request, metadata) => range(member, router, request, metadata)],
+    [
+      `${SERVICE}Put`,
+      async (request, metadata) => {
+        const put = putRequest(decode('PutRequest', request))
+        checkPut(put)
+        const local = async () => {
+          const { result } = await member.submit('Put', put)
+          const answer = result as unknown as PutAnswer
+          return encode('PutResponse', putResponse(member.header(answer.revision), answer))
+        }
+        return router.lead({
+          path: `${SERVICE}Put`,
+          request,
+          metadata,
+          response: 'PutResponse',
+          writes: true,
+          local,
+        })
+      },
+    ],
+    [
+      `${SERVICE}DeleteRange`,
+      async (request, metadata) => {
+        const fields = deleteRequest(decode('DeleteRangeRequest', request))
+        checkKey(fields)
+        const response = 'DeleteRangeResponse'
+        const local = async () => {
+          const { result } = await member.submit('DeleteRange', fields)
+          const answer = result as unknown as DeleteAnswer
+          return encode(response, deleteResponse(member.header(answer.revision), answer))
+        }
+        return router.lead({
+          path: `${SERVICE}DeleteRange`,
+          request,
+          metadata,
+          response,
+          writes: true,
+          local,
+        })
+      },
+    ],
+    [`${SERVICE}Txn`, (request, metadata) => txn(member, router, request, metadata)],
+    [
+      `${SERVICE}Compact`,
+      async (request, metadata) => {
+        const { revision, physical } = decode('CompactionRequest', request)
+        const response = 'CompactionResponse'
+        const local = async () => {
+          const { result, revision: index } = await member.submit('Compact', {
+            revision: revision.toNumber(),
+          })
+          if (physical) await member.projected(index, PROJECTED_TIMEOUT_MS)
+          return encode(response, { header: member.header(result['revision'] as number) })
+        }
+        return router.lead({ path: `${SERVICE}Compact`, request, metadata, response, writes: true, local })
+      },
+    ],
+  ]
+}
+
+const range = async (
+  member: Member,
+  router: Router,
+  request: Buffer,
+  metadata: Parameters<UnaryMethod>[1],
+): Promise<Uint8Array> => {
+  const fields = decode('RangeRequest', request)
+  const wanted = rangeRequest(fields)
+  checkKey(wanted)
+  const response = 'RangeResponse'
+  const local = async () => {
+    const answer = await readRange(member, wanted, fields.serializable)
+    return encode(response, rangeResponse(member.header(answer.revision), answer))
+  }
+  if (fields.serializable) return local()
+  return router.lead({ path: `${SERVICE}Range`, request, metadata, response, writes: false, local })
+}
+
+async function readRange(member: Member, wanted: RangeRequest, serializable: boolean) {
+  const found = await member.read(serializable, (view) => {
+    const progress = progressOf(view)
+    checkRevision(progress, wanted.revision)
+    if (wanted.revision > 0 && wanted.revision < progress.revision) return progress.revision
+    return answerRange(wanted, presentSource(view.keys), progress.revision)
+  })
+  return typeof found === 'number' ? readPast(member, wanted, found) : found
+}
+
+/** A range of an older revision, from the history. */
+async function readPast(member: Member, wanted: RangeRequest, present: number) {
+  const { revision, limit, sortOrder } = wanted
+  const [from, to] = bounds(wanted.key, wanted.rangeEnd)
+  const bounded =
+    wanted.minModRevision !== 0 ||
+    wanted.maxModRevision !== 0 ||
+    wanted.minCreateRevision !== 0 ||
+    wanted.maxCreateRevision !== 0
+  const whole = limit <= 0 || bounded || sortOrder !== 'none'
+  const { count, kvs } = await member.ask('range', {
+    from,
+    to,
+    revision,
+    limit: wanted.countOnly ? 0 : whole ? undefined : limit + 1,
+  })
+  return answerRange(wanted, { count: () => count, read: () => kvs }, present)
+}
+
+const txn = async (
+  member: Member,
+  router: Router,
+  request: Buffer,
+  metadata: Parameters<UnaryMethod>[1],
+): Promise<Uint8Array> => {
+  const fields = decode('TxnRequest', request)
+  const wanted = txnRequest(fields)
+  checkTxn(wanted)
+  const writes = writesAny(wanted)
+  const serializable = !writes && isSerializable(fields)
+  const response = 'TxnResponse'
+  const local = async () => {
+    const answer = writes
+      ? ((await member.submit('Txn', wanted)).result as unknown as TxnAnswer)
+      : await member.read(serializable, (view) => new Transaction(view, undefined).run(wanted))
+    const answers = await Promise.all(answer.answers.map((each) => filled(member, each)))
+    return encode(response, txnResponse(member.header(answer.revision), { ...answer, answers }))
+  }
+  if (serializable) return local()
+  return router.lead({ path: `${SERVICE}Txn`, request, metadata, response, writes, local })
+}
+
+/** With its ranges of the past read: what they show does not depend on when that is done. */
+async function filled(member: Member, operation: OperationAnswer): Promise<OperationAnswer> {
+  if (operation.kind === 'past') {
+    return { kind: 'range', answer: await readPast(member, operation.request, operation.revision) }
+  }
+  if (operation.kind !== 'txn') return operation
+  const { answer } = operation
+  const answers = await Promise.all(answer.answers.map((each) => filled(member, each)))
+  return { kind: 'txn', answer: { ...answer, answers } }
+}
+
+function writesAny({ success, failure }: TxnRequest): boolean {
+  return [...success, ...failure].some(({ kind, request }) =>
+    kind === 'txn' ? writesAny(request) : kind !== 'range',
+  )
+}
+
+function isSerializable({ success, failure }: RequestFields['TxnRequest']): boolean {
+  return [...success, ...failure].every(({ requestRange }) => requestRange?.serializable === true)
+}

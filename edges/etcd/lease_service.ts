@@ -1,0 +1,101 @@
+import { randomBytes } from 'node:crypto'
+import type { CallStream } from './call_stream.ts'
+import { bytes } from './convert.ts'
+import type { Lessor } from './lessor.ts'
+import type { Member } from './member.ts'
+import { decode, encode } from './messages.ts'
+import type { Router } from './router.ts'
+import type { StreamMethod, UnaryMethod } from './server.ts'
+import { etcdError } from './status.ts'
+
+const SERVICE = '/etcdserverpb.Lease/'
+const TTL_SECONDS_MAX = 9_000_000_000
+/** Before a lease expires a new leader can be elected: one and a half election timeouts, and 2 s at least. */
+const TTL_SECONDS_MIN = 2
+
+interface LeaseParts {
+  readonly member: Member
+  readonly router: Router
+  readonly lessor: Lessor
+  readonly electionTimeoutMilliseconds: number
+}
+
+export function leaseMethods(parts: LeaseParts): [path: string, method: UnaryMethod][] {
+  const { member, router, lessor, electionTimeoutMilliseconds } = parts
+  const least = Math.max(TTL_SECONDS_MIN, Math.ceil((1.5 * electionTimeoutMilliseconds) / 1000))
+  const led = (
+    name: string,
+    writes: boolean,
+    local: (request: Buffer) => Promise<object>,
+  ): [path: string, method: UnaryMethod] => [
+    `${SERVICE}${name}`,
+    (request, metadata) =>
+      router.lead({
+        path: `${SERVICE}${name}`,
+        request,
+        metadata,
+        response: `${name}Response`,
+        writes,
+        local: async () => encode(`${name}Response`, await local(request)),
+      }),
+  ]
+  return [
+    led('LeaseGrant', true, async (request) => {
+      const { ID, TTL } = decode('LeaseGrantRequest', request)
+      const wanted = TTL.toNumber()
+      if (wanted > TTL_SECONDS_MAX) throw etcdError('leaseTtlTooLarge')
+      const id = ID.toString() === '0' ? newId() : ID.toString()
+      const ttl = Math.max(wanted, least)
+      const { result } = await member.submit('LeaseGrant', { id, ttl })
+      return { header: member.header(result['revision'] as number), ID: id, TTL: ttl }
+    }),
+    led('LeaseRevoke', true, async (request) => {
+      const { ID } = decode('LeaseRevokeRequest', request)
+      const { result } = await member.submit('LeaseRevoke', { id: ID.toString() })
+      return { header: member.header(result['revision'] as number) }
+    }),
+    led('LeaseTimeToLive', false, async (request) => {
+      const { ID, keys } = decode('LeaseTimeToLiveRequest', request)
+      const id = ID.toString()
+      const found = await member.read(false, (view) => {
+        const attached = keys ? view.keys.list('lease', id).map(({ key }) => bytes(key)) : []
+        return { lease: view.leases.get(id), attached }
+      })
+      const { revision } = await member.progress(false)
+      const remaining = lessor.remaining(id)
+      const header = member.header(revision)
+      if (found.lease === undefined || remaining === undefined) return { header, ID: id, TTL: -1 }
+      return { header, ID: id, TTL: remaining, grantedTTL: found.lease.ttlSeconds, keys: found.attached }
+    }),
+    led('LeaseLeases', false, async () => {
+      const leases = await member.read(false, (view) =>
+        [...view.leases.values()].map(({ id }) => ({ ID: id })),
+      )
+      const { revision } = await member.progress(false)
+      return { header: member.header(revision), leases }
+    }),
+  ]
+}
+
+/** Keeps leases alive: an answer for each message. */
+export function keepAlive({ member, router, lessor }: LeaseParts): [path: string, method: StreamMethod] {
+  const path = `${SERVICE}LeaseKeepAlive`
+  const response = 'LeaseKeepAliveResponse'
+  const method = async (call: CallStream): Promise<void> => {
+    for await (const request of call) {
+      const id = decode('LeaseKeepAliveRequest', request).ID.toString()
+      const local = async () => {
+        const { revision } = await member.progress(false)
+        return encode(response, { header: member.header(revision), ID: id, TTL: lessor.renew(id) })
+      }
+      const { metadata } = call
+      await call.send(await router.lead({ path, request, metadata, response, writes: false, local }))
+    }
+  }
+  return [path, method]
+}
+
+/** A positive number of 63 bits. */
+function newId(): string {
+  return String((randomBytes(8).readBigUInt64BE() >> 1n) | 1n)
+}

@@ -1,0 +1,89 @@
+import type { Lease } from '../../domains/kv/state.ts'
+import type { Member } from './member.ts'
+
+const TICK_MS = 500
+/** Leases revoked in one tick, at most. */
+const REVOKE_MAX = 1000
+
+interface Held {
+  readonly ttlSeconds: number
+  /** On the monotonic clock, in milliseconds. */
+  deadline: number
+}
+
+/**
+ * How long each lease has yet to live: in the leader's memory, never in the log, so that keeping alive costs no entry. A new leader
+ * gives every lease its whole time again, as etcd does. A lease whose time is up is revoked by a command like any other.
+ */
+export class Lessor {
+  readonly #member: Member
+  readonly #held = new Map<string, Held>()
+  readonly #timer: NodeJS.Timeout
+  readonly #unfollow: () => void
+  readonly #revoking = new Set<string>()
+  #term = 0
+
+  constructor(member: Member) {
+    this.#member = member
+    this.#unfollow = member.platform.onApplied((writes) => {
+      for (const { table, key, after } of writes) {
+        if (table.name !== 'kv.leases') continue
+        if (after === undefined) this.#held.delete(key)
+        else if (this.#term !== 0) this.#hold(after as Lease)
+      }
+    })
+    this.#timer = setInterval(() => this.#tick(), TICK_MS)
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    this.#unfollow()
+  }
+
+  /** Gives a lease its whole time again. Returns that in seconds; 0 when there is no such lease. */
+  renew(id: string): number {
+    this.#lead()
+    const held = this.#held.get(id)
+    if (held === undefined || this.#revoking.has(id)) return 0
+    held.deadline = performance.now() + held.ttlSeconds * 1000
+    return held.ttlSeconds
+  }
+
+  /** Whole seconds that a lease has yet to live; undefined when there is no such lease. */
+  remaining(id: string): number | undefined {
+    this.#lead()
+    const held = this.#held.get(id)
+    return held === undefined
+      ? undefined
+      : Math.max(0, Math.floor((held.deadline - performance.now()) / 1000))
+  }
+
+  #hold({ id, ttlSeconds }: Lease): void {
+    this.#held.set(id, { ttlSeconds, deadline: performance.now() + ttlSeconds * 1000 })
+  }
+
+  /** Begins anew with each term that this member leads. */
+  #lead(): boolean {
+    const { platform, log } = this.#member
+    const term = platform.leading ? log.status().term : 0
+    if (term === this.#term) return term !== 0
+    this.#term = term
+    this.#held.clear()
+    if (term !== 0) for (const lease of this.#member.view.leases.values()) this.#hold(lease)
+    return term !== 0
+  }
+
+  #tick(): void {
+    if (!this.#lead()) return
+    const now = performance.now()
+    for (const [id, { deadline }] of this.#held) {
+      if (this.#revoking.size >= REVOKE_MAX) return
+      if (deadline > now || this.#revoking.has(id)) continue
+      this.#revoking.add(id)
+      this.#member
+        .submit('LeaseRevoke', { id }, `kv.lease/${id} expired`)
+        .catch(() => undefined)
+        .finally(() => this.#revoking.delete(id))
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  type IncomingHttpHeaders,
+} from 'node:http2'
+import { FrameReader, frame } from './frames.ts'
+import { etcdError, StatusError } from './status.ts'
+
+/** Marks a call that a member has passed on: it is not passed on again. */
+export const FORWARDED = 'ultracloud-forwarded'
+
+const RESPONSE_BYTES_MAX = 512 * 1024 * 1024
+const IN_FLIGHT_MAX = 4096
+
+/** Calls another member, one message each way. */
+export class PeerClient {
+  #session: { readonly address: string; readonly session: ClientHttp2Session } | undefined
+  #inFlight = 0
+
+  /**
+   * Throws StatusError: what the member answered, or `timeoutConnectionLost` when it did not; whether the call was carried out is
+   * then not known.
+   */
+  async call(
+    address: string,
+    path: string,
+    request: Uint8Array,
+    timeoutMilliseconds: number,
+  ): Promise<Buffer> {
+    if (this.#inFlight >= IN_FLIGHT_MAX) throw etcdError('tooManyRequests')
+    this.#inFlight += 1
+    try {
+      return await exchange(this.#to(address), path, request, timeoutMilliseconds)
+    } finally {
+      this.#inFlight -= 1
+    }
+  }
+
+  close(): void {
+    this.#session?.session.close()
+    this.#session = undefined
+  }
+
+  #to(address: string): ClientHttp2Session {
+    const known = this.#session
+    if (known?.address === address && !known.session.closed && !known.session.destroyed) return known.session
+    this.close()
+    const session = connect(`http://${address}`)
+    session.on('error', () => session.destroy())
+    session.unref()
+    this.#session = { address, session }
+    return session
+  }
+}
+
+function exchange(
+  session: ClientHttp2Session,
+  path: string,
+  request: Uint8Array,
+  timeoutMilliseconds: number,
+): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const stream: ClientHttp2Stream = session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      [FORWARDED]: '1',
+    })
+    const reader = new FrameReader(RESPONSE_BYTES_MAX)
+    let message: Buffer | undefined
+    let status: StatusError | undefined
+    const lost = etcdError('timeoutConnectionLost')
+    const timer = setTimeout(() => stream.destroy(), timeoutMilliseconds)
+    const noteStatus = (headers: IncomingHttpHeaders): void => {
+      const code = headers['grpc-status']
+      if (code === undefined) return
+      status = new StatusError(Number(code), decodeURIComponent(String(headers['grpc-message'] ?? '')))
+    }
+    stream.on('response', noteStatus)
+    stream.on('trailers', noteStatus)
+    stream.on('data', (chunk: Buffer) => {
+      message ??= reader.take(chunk)[0]
+    })
+    stream.on('error', () => undefined)
+    stream.on('close', () => {
+      clearTimeout(timer)
+      if (status === undefined) reject(lost)
+      else if (status.code !== 0) reject(status)
+      else if (message === undefined) reject(lost)
+      else resolve(message)
+    })
+    stream.end(frame(request))
+  })
+}

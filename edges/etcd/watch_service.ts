@@ -1,0 +1,201 @@
+import type { KeyEvent } from '../../projections/keys/queries.ts'
+import type { CallStream } from './call_stream.ts'
+import { text, wireKeyValue } from './convert.ts'
+import type { Member } from './member.ts'
+import { decode, encode, type RequestFields } from './messages.ts'
+import type { StreamMethod } from './server.ts'
+import type { WatchHub } from './watch_hub.ts'
+import { Watcher } from './watcher.ts'
+
+const PATH = '/etcdserverpb.Watch/Watch'
+/** Watches on one stream, at most. */
+const WATCHES_MAX = 10_000
+/** A response for a client that takes fragments is no larger. */
+const FRAGMENT_BYTES = 1_500_000
+/** The id of responses that belong to no watch, or to all. */
+const NO_WATCH = -1
+
+export interface WatchParts {
+  readonly member: Member
+  readonly hub: WatchHub
+  /** How long a watch that asked to be told of progress goes without a word; default 10 minutes. */
+  readonly progressMilliseconds?: number | undefined
+}
+
+export function watchMethod(parts: WatchParts): [path: string, method: StreamMethod] {
+  return [PATH, (call) => new WatchStream(parts, call).serve()]
+}
+
+interface Watch {
+  readonly watcher: Watcher
+  readonly progress: boolean
+}
+
+/** The watches of one client's stream. */
+class WatchStream {
+  readonly #parts: WatchParts
+  readonly #call: CallStream
+  readonly #watches = new Map<number, Watch>()
+  readonly #progressMilliseconds: number
+  #nextId = 0
+  #progressing = false
+  #failure: ((error: unknown) => void) | undefined
+
+  constructor(parts: WatchParts, call: CallStream) {
+    this.#parts = parts
+    this.#call = call
+    this.#progressMilliseconds = parts.progressMilliseconds ?? 10 * 60_000
+  }
+
+  /** Until the client ends it. Rejects when a watch cannot go on. */
+  async serve(): Promise<void> {
+    const timer = setInterval(() => this.#tellProgress(), Math.min(this.#progressMilliseconds / 4, 30_000))
+    const failed = new Promise<never>((_, reject) => (this.#failure = reject))
+    try {
+      await Promise.race([this.#requests(), failed])
+    } finally {
+      clearInterval(timer)
+      for (const { watcher } of this.#watches.values()) watcher.end()
+      this.#watches.clear()
+    }
+  }
+
+  async #requests(): Promise<void> {
+    for await (const message of this.#call) {
+      const { createRequest, cancelRequest, progressRequest } = decode('WatchRequest', message)
+      if (createRequest) await this.#create(createRequest)
+      else if (cancelRequest) await this.#cancel(cancelRequest.watchId.toNumber())
+      else if (progressRequest && !this.#progressing) void this.#progress()
+    }
+  }
+
+  async #create(fields: RequestFields['WatchCreateRequest']): Promise<void> {
+    const { member, hub } = this.#parts
+    const [from, to] = interval(text(fields.key), text(fields.rangeEnd))
+    const wanted = fields.watchId.toNumber()
+    const refusal = this.#refusal(from, to, wanted)
+    const id = refusal === undefined ? this.#idFor(wanted) : NO_WATCH
+    const { revision } = hub
+    const created = { header: member.header(revision), watchId: id, created: true }
+    if (refusal !== undefined) {
+      await this.#call.send(encode('WatchResponse', { ...created, canceled: true, cancelReason: refusal }))
+      return
+    }
+    const startRevision = fields.startRevision.toNumber()
+    const spec = {
+      from,
+      to,
+      startRevision: startRevision > 0 ? startRevision : revision + 1,
+      previous: fields.prevKv,
+      without: new Set(fields.filters.map((filter) => (filter === 0 ? 'put' : 'delete'))),
+    }
+    const watcher = new Watcher(spec, member, hub, {
+      send: (upTo, events) => this.#send(id, upTo, events, fields.fragment),
+      compacted: (compactRevision) => this.#compacted(id, compactRevision),
+      failed: (error) => this.#failure?.(error),
+    })
+    this.#watches.set(id, { watcher, progress: fields.progressNotify })
+    await this.#call.send(encode('WatchResponse', created))
+    if (spec.startRevision < hub.compacted) {
+      watcher.end()
+      await this.#compacted(id, hub.compacted)
+      return
+    }
+    watcher.start()
+  }
+
+  #refusal(from: string, to: string | undefined, wanted: number): string | undefined {
+    if (to !== undefined && from >= to) return 'mvcc: watcher range is empty'
+    if (wanted !== 0 && this.#watches.has(wanted))
+      return 'mvcc: duplicate watch ID provided on the WatchStream'
+    if (this.#watches.size >= WATCHES_MAX) return `etcdserver: more than ${WATCHES_MAX} watches on one stream`
+    return undefined
+  }
+
+  #idFor(wanted: number): number {
+    if (wanted !== 0) return wanted
+    while (this.#watches.has(this.#nextId)) this.#nextId++
+    return this.#nextId++
+  }
+
+  async #cancel(id: number): Promise<void> {
+    const found = this.#watches.get(id)
+    if (found === undefined) return
+    found.watcher.end()
+    this.#watches.delete(id)
+    const { member, hub } = this.#parts
+    await this.#call.send(
+      encode('WatchResponse', { header: member.header(hub.revision), watchId: id, canceled: true }),
+    )
+  }
+
+  async #compacted(id: number, compactRevision: number): Promise<void> {
+    this.#watches.delete(id)
+    const header = this.#parts.member.header(0)
+    await this.#call.send(encode('WatchResponse', { header, watchId: id, canceled: true, compactRevision }))
+  }
+
+  /** Says how far all watches of the stream are, once they are there. */
+  async #progress(): Promise<void> {
+    const { member, hub } = this.#parts
+    const { revision } = hub
+    this.#progressing = true
+    await Promise.all([...this.#watches.values()].map(({ watcher }) => watcher.reached(revision)))
+    this.#progressing = false
+    await this.#call.send(encode('WatchResponse', { header: member.header(revision), watchId: NO_WATCH }))
+  }
+
+  #tellProgress(): void {
+    const { member, hub } = this.#parts
+    const now = performance.now()
+    for (const [id, { watcher, progress }] of this.#watches) {
+      if (!progress || !watcher.current || now - watcher.lastSent < this.#progressMilliseconds) continue
+      watcher.lastSent = now
+      void this.#call.send(encode('WatchResponse', { header: member.header(hub.revision), watchId: id }))
+    }
+  }
+
+  async #send(id: number, revision: number, events: readonly KeyEvent[], fragments: boolean): Promise<void> {
+    const header = this.#parts.member.header(revision)
+    const parts = fragments ? fragmented(events) : [events]
+    for (const [index, part] of parts.entries()) {
+      const more = index < parts.length - 1
+      const message = {
+        header,
+        watchId: id,
+        events: part.map(wireEvent),
+        ...(more ? { fragment: true } : {}),
+      }
+      await this.#call.send(encode('WatchResponse', message))
+    }
+  }
+}
+
+/** No key: from the first on. No range end: the key alone. */
+function interval(key: string, rangeEnd: string): readonly [from: string, to: string | undefined] {
+  const from = key === '' ? '\0' : key
+  if (rangeEnd === '') return [from, `${from}\0`]
+  return [from, rangeEnd === '\0' ? undefined : rangeEnd]
+}
+
+function wireEvent({ type, kv, previous }: KeyEvent): object {
+  const event = { type: type === 'put' ? 0 : 1, kv: wireKeyValue(kv) }
+  return previous === undefined ? event : { ...event, prevKv: wireKeyValue(previous) }
+}
+
+/** Parts of about a bounded size; one event is never cut. */
+function fragmented(events: readonly KeyEvent[]): readonly (readonly KeyEvent[])[] {
+  const parts: KeyEvent[][] = [[]]
+  let bytes = 0
+  for (const event of events) {
+    const { kv, previous } = event
+    const size = kv.key.length * 2 + kv.value.length + (previous?.value.length ?? 0) + 64
+    if (bytes + size > FRAGMENT_BYTES && bytes > 0) {
+      parts.push([])
+      bytes = 0
+    }
+    parts.at(-1)?.push(event)
+    bytes += size
+  }
+  return parts
+}

@@ -1,0 +1,126 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { reject } from '../../domains/kernel/rejection.ts'
+import type { KeyValue, Progress } from '../../domains/kv/contract.ts'
+import { crc32c } from './crc32c.ts'
+import type { KeyEvent, KeyQueries, PastEvents, PastRange } from './queries.ts'
+import { bytesOf, COLUMNS, keyValueOf, LATEST, type Version, within } from './versions.ts'
+
+/** Events in one answer, unless one revision alone has more; and bytes of values, roughly. */
+const EVENTS_MAX = 1000
+const BYTES_MAX = 1 << 20
+
+type Answers = {
+  readonly [Q in keyof KeyQueries]: (
+    database: DatabaseSync,
+    progress: Progress,
+    ask: KeyQueries[Q]['ask'],
+  ) => KeyQueries[Q]['answer']
+}
+
+export const answerKeys: Answers = {
+  range: (database, progress, ask) => {
+    checkRevision(progress, ask.revision)
+    const kvs = readRange(database, ask)
+    if (ask.limit === undefined || kvs.length < ask.limit) return { count: kvs.length, kvs }
+    const counted = database
+      .prepare(
+        `SELECT count(*) AS count FROM key_version v WHERE ${within(ask.to)} AND v.value IS NOT NULL AND ${LATEST}`,
+      )
+      .get(parametersOf(ask))
+    return { count: counted?.['count'] as number, kvs }
+  },
+  events: readEvents,
+  hash: (database, progress, { revision }) => {
+    checkRevision(progress, revision)
+    let hash = 0
+    const rows = database
+      .prepare(`SELECT ${COLUMNS} FROM key_version v WHERE v.revision <= ? ORDER BY v.revision, v.sub`)
+      .iterate(revision)
+    for (const row of rows) hash = hashVersion(row as unknown as Version, hash)
+    return { hash, compacted: progress.compacted }
+  },
+  progress: (database, { revision, compacted }) => {
+    const pragma = (name: string): number =>
+      Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0] as number
+    const page = pragma('page_size')
+    const pages = pragma('page_count')
+    return {
+      revision,
+      compacted,
+      sizeBytes: page * pages,
+      sizeInUseBytes: page * (pages - pragma('freelist_count')),
+    }
+  },
+}
+
+function checkRevision({ revision, compacted }: Progress, wanted: number): void {
+  if (wanted > revision)
+    reject('REVISION_UNKNOWN', 'etcdserver: mvcc: required revision is a future revision', { revision })
+  if (wanted < compacted)
+    reject('REVISION_COMPACTED', 'etcdserver: mvcc: required revision has been compacted', { compacted })
+}
+
+function parametersOf({ from, to, revision }: Omit<PastRange, 'limit'>) {
+  return {
+    $from: bytesOf(from),
+    ...(to === undefined ? {} : { $to: bytesOf(to) }),
+    $revision: revision,
+  }
+}
+
+function readRange(database: DatabaseSync, ask: PastRange): readonly KeyValue[] {
+  const { to, limit } = ask
+  const rows = database
+    .prepare(
+      `SELECT ${COLUMNS} FROM key_version v WHERE ${within(to)} AND v.value IS NOT NULL AND ${LATEST}
+        ORDER BY v.key LIMIT ${limit ?? -1}`,
+    )
+    .all(parametersOf(ask)) as unknown as readonly Version[]
+  return rows.map(keyValueOf)
+}
+
+/** Reads events from `since` on: as many as fit, but all of a revision. */
+function readEvents(
+  database: DatabaseSync,
+  { compacted, revision }: Progress,
+  { from, to, since, until, previous }: PastEvents,
+): KeyQueries['events']['answer'] {
+  if (since < compacted) checkRevision({ compacted, revision }, since)
+  const statement = database.prepare(
+    `SELECT ${COLUMNS} FROM key_version v WHERE v.revision BETWEEN $since AND $until AND ${within(to)}
+      ORDER BY v.revision, v.sub`,
+  )
+  const bounds = to === undefined ? {} : { $to: bytesOf(to) }
+  const rows = statement.iterate({ $since: since, $until: until, $from: bytesOf(from), ...bounds })
+  const events: KeyEvent[] = []
+  let bytes = 0
+  for (const found of rows) {
+    const row = found as unknown as Version
+    const full = events.length >= EVENTS_MAX || bytes >= BYTES_MAX
+    if (full && row.revision !== events.at(-1)?.kv.modRevision) return { events, next: row.revision }
+    bytes += row.key.length + (row.value?.length ?? 0)
+    events.push({
+      type: row.value === null ? 'delete' : 'put',
+      kv: keyValueOf(row),
+      previous: previous ? readBefore(database, row) : undefined,
+    })
+  }
+  return { events, next: until + 1 }
+}
+
+/** The key before a change of it. */
+function readBefore(database: DatabaseSync, { key, revision, sub }: Version): KeyValue | undefined {
+  const found = database
+    .prepare(
+      `SELECT ${COLUMNS} FROM key_version v WHERE v.key = ? AND (v.revision, v.sub) < (?, ?)
+        ORDER BY v.revision DESC, v.sub DESC LIMIT 1`,
+    )
+    .get(key, revision, sub) as unknown as Version | undefined
+  return found === undefined || found.value === null ? undefined : keyValueOf(found)
+}
+
+function hashVersion(row: Version, before: number): number {
+  const head = `${row.revision} ${row.sub} ${row.create_revision} ${row.version} ${row.lease} ${row.value === null ? '-' : '+'}`
+  const value = row.value ?? new Uint8Array(0)
+  return crc32c(value, crc32c(row.key, crc32c(Buffer.from(head), before)))
+}
