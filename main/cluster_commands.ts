@@ -13,11 +13,11 @@ interface InitFlags {
 export const clusterCommand: ExtraCommand = (program, { out }) => {
   const cluster = program
     .command('cluster')
-    .summary('prepare a cluster of several members')
+    .summary('Prepares a cluster of several members.')
     .description('Prepares a control plane of several members.')
   cluster
     .command('init')
-    .summary('write the configuration files of a new cluster')
+    .summary('Writes the configuration files of a new cluster.')
     .description(
       'Writes a configuration file for each member, the secret that the members share and the master key that signs tokens, and says how to start each member. A cluster has 1, 3 or 5 members.',
     )

@@ -34,7 +34,7 @@ const say = (line: string): void => {
 export const upCommand: ExtraCommand = (program) => {
   program
     .command('up')
-    .summary('start a node; by default everything on this machine')
+    .summary('Starts a node; by default everything on this machine.')
     .description(
       'Starts a node: a member of the control plane and, by default, a name server, a balancer and a host beside it, until it is told to end (SIGINT, SIGTERM). Instances go on running when it ends.',
     )
@@ -88,7 +88,7 @@ export const upCommand: ExtraCommand = (program) => {
 export const downCommand: ExtraCommand = (program) => {
   program
     .command('down')
-    .summary('end the node that runs in a data directory')
+    .summary('Ends the node that runs in a data directory.')
     .description(
       'Ends the node of a data directory in order. Its instances go on running, unless told otherwise.',
     )
@@ -128,7 +128,7 @@ async function untilToldToEnd(flags: JoinFlags, ready: string, close: () => Prom
 
 /** `host`: a host daemon on its own. */
 export const hostCommand: ExtraCommand = (program) => {
-  joining(program, 'host', 'run a host daemon on its own')
+  joining(program, 'host', 'Runs a host daemon on its own.')
     .description(
       'Makes this machine a host: registers it, and runs the instances placed on it. They go on running when the daemon ends.',
     )
@@ -152,7 +152,7 @@ export const hostCommand: ExtraCommand = (program) => {
 
 /** `name-server`: an authoritative DNS server on its own. */
 export const nameServerCommand: ExtraCommand = (program) => {
-  joining(program, 'name-server', 'run an authoritative DNS server on its own')
+  joining(program, 'name-server', 'Runs an authoritative DNS server on its own.')
     .description('Answers DNS for every zone of the cloud, over UDP and TCP.')
     .option('--listen <host:port>', 'where to answer; port 0 takes a free one', '127.0.0.1:7453')
     .action(async (flags: JoinFlags & { readonly listen: string }) => {
@@ -166,7 +166,7 @@ export const nameServerCommand: ExtraCommand = (program) => {
 
 /** `balancer`: a balancer on its own. */
 export const balancerCommand: ExtraCommand = (program) => {
-  joining(program, 'balancer', 'run a balancer on its own')
+  joining(program, 'balancer', 'Runs a balancer on its own.')
     .description('Listens on the addresses of the load balancers, and reports how their members are.')
     .action(async (flags: JoinFlags) => {
       const daemon = await startBalancerDaemon(await daemonOptions(flags), die)

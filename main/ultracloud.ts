@@ -2,10 +2,7 @@
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js'
 import { loadDomains } from '../domains/load.ts'
 import { runCli } from '../edges/cli/run.ts'
-import { backupCommand } from './backup/commands.ts'
-import { clusterCommand } from './cluster_commands.ts'
-import { memberCommand } from './member_commands.ts'
-import { balancerCommand, downCommand, hostCommand, nameServerCommand, upCommand } from './run_commands.ts'
+import { ownCommands } from './own_commands.ts'
 
 // What the library has to say is in the errors that it gives.
 if (process.env['GRPC_VERBOSITY'] === undefined) setLogVerbosity(logVerbosity.NONE)
@@ -15,14 +12,5 @@ process.exitCode = await runCli(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,
-  extra: [
-    upCommand,
-    downCommand,
-    hostCommand,
-    nameServerCommand,
-    balancerCommand,
-    backupCommand,
-    clusterCommand,
-    memberCommand,
-  ],
+  extra: ownCommands,
 })
