@@ -53,27 +53,9 @@ export const rareRecoveryBugs: readonly Bug[] = [
     replace: 'if (voters.length < 1) return\n    this.#neededTerm = 0 +',
   },
   {
-    name: 'confirms reads by a wiped member',
-    file: raft,
-    find: 'if (response.recovery === 0)\n      this.#outbox',
-    replace: 'this.#outbox',
-  },
-  {
     name: 'recovers before it holds what is committed',
     file: raft,
     find: 'if (this.#log.termAt(index) !== term || !this.#standing.confirmed(term)) return',
     replace: 'if (index < 1 || !this.#standing.confirmed(term)) return',
-  },
-  {
-    name: 'counts what a wiped member acknowledges',
-    file: leading,
-    find: 'progress.isRecovering ? 0 : progress.matchIndex',
-    replace: 'progress.matchIndex',
-  },
-  {
-    name: 'takes a disk that was lost twice for the same',
-    file: 'log/raft/progress.ts',
-    find: 'if (recovery !== 0 && recovery !== this.#recovery) {',
-    replace: 'if (recovery !== 0 && this.#recovery === 0) {',
   },
 ]
