@@ -125,16 +125,18 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
       }),
     )
     closing.push(() => rest.close(STOP_GRACE_MS))
-    const etcd: EtcdServer = await startEtcd({
-      log,
-      platform,
-      runner,
-      members: etcdMembers(log, config, listen.etcd),
-      ...splitAddress(listen.etcd),
-      electionTimeoutMilliseconds: config.electionTimeoutMilliseconds ?? ELECTION_TIMEOUT_MS,
-      backup: (signal) => backupBytes(createBackup({ log, platform, runner }, signal)),
-      onFault,
-    })
+    const etcd: EtcdServer = await listening('the etcd API', listen.etcd, () =>
+      startEtcd({
+        log,
+        platform,
+        runner,
+        members: etcdMembers(log, config, listen.etcd),
+        ...splitAddress(listen.etcd),
+        electionTimeoutMilliseconds: config.electionTimeoutMilliseconds ?? ELECTION_TIMEOUT_MS,
+        backup: (signal) => backupBytes(createBackup({ log, platform, runner }, signal)),
+        onFault,
+      }),
+    )
     closing.push(() => etcd.close(STOP_GRACE_MS))
     return {
       log,

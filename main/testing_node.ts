@@ -75,7 +75,7 @@ export class NodeProcess {
 export async function writeFreePorts(directory: string): Promise<string> {
   const path = join(directory, 'free-ports.json')
   const any = '127.0.0.1:0'
-  await writeFile(path, JSON.stringify({ listen: { grpc: any, rest: any, peer: any, dns: any } }))
+  await writeFile(path, JSON.stringify({ listen: { grpc: any, rest: any, peer: any, etcd: any, dns: any } }))
   return path
 }
 

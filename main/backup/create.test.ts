@@ -17,7 +17,7 @@ const never = new AbortController().signal
 
 async function startedCloud(directory: string): Promise<LocalControlPlane> {
   const any = '127.0.0.1:0'
-  const config = { listen: { grpc: any, rest: any, peer: any, dns: any } }
+  const config = { listen: { grpc: any, rest: any, peer: any, etcd: any, dns: any } }
   const onFatal = (error: Error): never => {
     throw error
   }

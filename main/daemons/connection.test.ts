@@ -22,7 +22,7 @@ beforeAll(async () => {
   const any = '127.0.0.1:0'
   member = await startMember({
     directory,
-    config: { listen: { grpc: any, peer: any, rest: any } },
+    config: { listen: { grpc: any, peer: any, rest: any, etcd: any } },
     registry,
     onFatal: (error) => failures.push(error),
     warn: (line) => lines.push(line),

@@ -15,7 +15,9 @@ const program = fileURLToPath(new URL('../../main/ultracloud.ts', import.meta.ur
 /** Programs that run until they are told to end. */
 const STAYS = /^ultracloud (up|host|name-server|balancer)\b/
 /** Ports that the documentation gives to the members of a cluster. */
-const MEMBER_PORTS = ['17420', '17421', '17422', '27420', '27421', '27422', '37420', '37421', '37422']
+const MEMBER_PORTS = ['1', '2', '3'].flatMap((member) =>
+  ['7420', '7421', '7422'].map((port) => member + port),
+)
 const FREE = '127.0.0.1:0'
 
 /**
@@ -41,7 +43,7 @@ export class Sandbox {
     )
     // A terminal does not see how far curl is.
     await writeFile(join(directory, '.curlrc'), 'silent\nshow-error\n')
-    const listen = { grpc: FREE, rest: FREE, peer: FREE, dns: FREE }
+    const listen = { grpc: FREE, rest: FREE, peer: FREE, etcd: FREE, dns: FREE }
     await writeFile(join(directory, 'free-ports.json'), JSON.stringify({ name: 'vm', listen }))
     const ports = new Map<string, string>()
     for (const port of MEMBER_PORTS) ports.set(port, String(await freePort('127.0.0.1')))

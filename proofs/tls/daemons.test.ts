@@ -8,7 +8,7 @@ import { type RunningNode, up } from '../../main/up.ts'
 import { Papers } from './papers.ts'
 
 const free = '127.0.0.1:0'
-const listen = { grpc: free, rest: free, peer: free, dns: free }
+const listen = { grpc: free, rest: free, peer: free, etcd: free, dns: free }
 
 async function start(
   config: NodeConfig,

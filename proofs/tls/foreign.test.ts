@@ -32,7 +32,10 @@ beforeAll(async () => {
   const free = '127.0.0.1:0'
   node = await startMember({
     directory,
-    config: { listen: { grpc: free, rest: free, peer: free }, tls: { caFile: paper.caFile, ...paper.own } },
+    config: {
+      listen: { grpc: free, rest: free, peer: free, etcd: free },
+      tls: { caFile: paper.caFile, ...paper.own },
+    },
     registry,
     onFatal: (error) => warnings.push(error.message),
     warn: (message) => warnings.push(message),
@@ -270,7 +273,10 @@ it('a node ends in time although somebody has not begun a handshake', async () =
   const free = '127.0.0.1:0'
   const other = await startMember({
     directory: elsewhere,
-    config: { listen: { grpc: free, rest: free, peer: free }, tls: { caFile: papers.caFile, ...paper.own } },
+    config: {
+      listen: { grpc: free, rest: free, peer: free, etcd: free },
+      tls: { caFile: papers.caFile, ...paper.own },
+    },
     registry,
     onFatal: () => undefined,
     warn: () => undefined,
@@ -309,7 +315,7 @@ it('the command line with --ca-file says that a server speaks plaintext', async 
   const free = '127.0.0.1:0'
   const other = await startMember({
     directory: plain,
-    config: { listen: { grpc: free, rest: free, peer: free } },
+    config: { listen: { grpc: free, rest: free, peer: free, etcd: free } },
     registry,
     onFatal: () => undefined,
     warn: () => undefined,
