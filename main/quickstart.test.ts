@@ -112,4 +112,14 @@ describe('the quickstart', () => {
     const run = start(await checkout(), ['--kep'])
     expect([await run.ended, run.output()]).toEqual([2, expect.stringContaining('--kep is no option')])
   })
+
+  it('says which programs it needs that are missing, before it does anything', async () => {
+    const directory = await checkout()
+    const run = start(directory, [], { PATH: directory })
+    expect([await run.ended, run.output()]).toEqual([
+      1,
+      expect.stringContaining('qemu-system-x86_64, cpio, curl, dig'),
+    ])
+    expect(await readdir(join(directory, 'work'))).toEqual(['images'])
+  })
 })

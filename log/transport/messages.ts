@@ -24,11 +24,15 @@ interface WireEntry {
 const kindCodes: Readonly<Record<EntryKind, number>> = { noop: 1, data: 2 }
 const kindsByCode: readonly (EntryKind | undefined)[] = [undefined, 'noop', 'data']
 
+const noBytes = new Uint8Array(0)
+
 function decodeEntries(wire: readonly WireEntry[], previousIndex: number): Entry[] {
   return wire.map(({ term, kind, payload }, position) => {
     const known = kindsByCode[kind]
     if (known === undefined) throw new RangeError(`unknown kind of entry: ${kind}`)
-    return { index: previousIndex + 1 + position, term: toNumber(term), kind: known, payload }
+    // For an absent field protobufjs gives a plain array.
+    const bytes = payload.length === 0 ? noBytes : payload
+    return { index: previousIndex + 1 + position, term: toNumber(term), kind: known, payload: bytes }
   })
 }
 

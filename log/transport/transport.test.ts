@@ -172,6 +172,8 @@ test('every message arrives as it was sent, and every answer finds its way back'
         : message,
     )
     .sort((a, b) => a.type.localeCompare(b.type))
+  const appended = two.received.find(({ type }) => type === 'append_request') as AppendRequest
+  for (const { payload } of appended.entries) expect(payload).toBeInstanceOf(Uint8Array)
   expect(plain).toEqual([appendRequest(), probeRequest, voteRequest])
   const answers = [...one.received].sort((a, b) => a.type.localeCompare(b.type))
   expect(answers).toEqual([appendResponse, probeResponse, voteResponse])

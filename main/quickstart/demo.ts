@@ -64,10 +64,12 @@ export async function guestsServe(
         )
         .join(', '),
     )
-    return ours.length === names.length &&
-      ours.every((row) => row['guestReady'] === true && row['lifecycle'] === 'running')
-      ? true
-      : undefined
+    const waiting = ours.filter((row) => row['guestReady'] !== true || row['lifecycle'] !== 'running')
+    if (ours.length === names.length && waiting.length === 0) return true
+    const states = waiting.map((row) =>
+      [row['name'], 'is', row['lifecycle'], `(${String(row['reason'])})`].map(String).join(' '),
+    )
+    throw new Error(states.join(', '))
   })
 }
 

@@ -21,7 +21,7 @@ import {
   project,
 } from './demo.ts'
 import { summary } from './summary.ts'
-import { freePort, requireEmpty, ultracloud } from './tools.ts'
+import { freePort, requireEmpty, requirePrograms, ultracloud } from './tools.ts'
 
 const KEPT_PORT = 8080
 /** How long what is interrupted may take to let go of its files. */
@@ -100,6 +100,7 @@ export class Quickstart {
   }
 
   async #prepare(): Promise<void> {
+    await requirePrograms(process.env['PATH'] ?? '')
     if (this.#keep) {
       this.#data = resolve(process.env['ULTRACLOUD_DATA'] ?? 'work/data')
       await requireEmpty(this.#data)

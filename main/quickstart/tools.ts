@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
-import { readdir } from 'node:fs/promises'
+import { access, constants, readdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
@@ -21,12 +22,7 @@ export async function runTool(
     })
     return stdout
   } catch (error) {
-    const { code, stderr, message } = error as { code?: unknown; stderr?: string; message: string }
-    if (code === 'ENOENT')
-      throw new Error(
-        `${command} is not installed: run "sh scripts/setup.sh" as root on Debian, or install it yourself`,
-        { cause: error },
-      )
+    const { stderr, message } = error as { stderr?: string; message: string }
     throw new Error(`${command} ${args.join(' ')}: ${stderr?.trim() || message}`, { cause: error })
   }
 }
@@ -83,6 +79,34 @@ export async function requireEmpty(directory: string): Promise<void> {
       '  npm run -s ultracloud -- down --end-instances',
       `  rm -r ${directory}`,
       'or say in ULTRACLOUD_DATA where the new one is to be.',
+    ].join('\n'),
+  )
+}
+
+/** What it takes, by the Debian package that has it. */
+const programs: Readonly<Record<string, string>> = {
+  'qemu-system-x86_64': 'qemu-system-x86',
+  cpio: 'cpio',
+  curl: 'curl',
+  dig: 'dnsutils',
+  'dpkg-deb': 'dpkg',
+  flock: 'util-linux',
+  xorriso: 'xorriso',
+}
+
+/** Throws Error naming the programs that are not to be found in a PATH, with the packages that have them. */
+export async function requirePrograms(path: string): Promise<void> {
+  const missing: string[] = []
+  for (const program of Object.keys(programs)) {
+    const places = path.split(delimiter).map((directory) => access(join(directory, program), constants.X_OK))
+    await Promise.any(places).catch(() => missing.push(program))
+  }
+  if (missing.length === 0) return
+  const packages = missing.map((program) => programs[program])
+  throw new Error(
+    [
+      `what the quickstart needs is not in PATH: ${missing.join(', ')}. Install it, on Debian with:`,
+      `  sudo apt-get install --no-install-recommends ${packages.join(' ')}`,
     ].join('\n'),
   )
 }
