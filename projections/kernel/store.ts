@@ -144,7 +144,10 @@ export class ProjectionStore {
         JSON.stringify([this.set(name).digests.digest, this.set(name).digests.historyDigest]),
       ),
     }))
-    const ofEvents = [...this.#opened].map(([projection, { digest }]) => ({ projection, digest }))
+    const ofEvents = [...this.#opened].map(([projection, { digest }]) => ({
+      projection,
+      digest: hash('sha256', JSON.stringify([digest])),
+    }))
     return [{ projection: 'tables', digest: all.digest }, ...derived, ...ofEvents]
   }
 

@@ -67,7 +67,7 @@ test('three members are restored from one backup: they agree, and go on', async 
 
   await cluster.startAll()
   const { digests } = await agreement(cluster)
-  expect(Object.keys(digests)).toEqual(['tables', 'zones', 'balancers', 'hosts'])
+  expect(Object.keys(digests)).toEqual(['tables', 'zones', 'balancers', 'hosts', 'keys'])
   const leading = await cluster.leader()
   for (const member of cluster.members) expect((await cluster.status(member))?.history).toBe(history)
   const now = cluster.clientOf(leading)

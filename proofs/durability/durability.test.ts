@@ -12,5 +12,5 @@ test('a member that is killed while clients write, then wiped and restored, has 
   expect(figures.revision).toBeGreaterThan(figures.commands_acknowledged)
   expect(figures.rows_compared).toBeGreaterThan(figures.commands_acknowledged)
   expect(figures.entries_on_disk).toBeGreaterThanOrEqual(figures.revision)
-  expect(Object.keys(figures.digests)).toEqual(['tables', 'zones', 'balancers', 'hosts'])
+  expect(Object.keys(figures.digests)).toEqual(['tables', 'zones', 'balancers', 'hosts', 'keys'])
 }, 240_000)

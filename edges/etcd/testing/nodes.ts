@@ -6,6 +6,7 @@ import { Registry } from '../../../domains/kernel/registry.ts'
 import kv from '../../../domains/kv/index.ts'
 import type { Log } from '../../../log/log.ts'
 import { openLog } from '../../../log/node.ts'
+import { formatDirectory } from '../../../log/storage/format.ts'
 import { Runner } from '../../../projections/kernel/runner.ts'
 import { freePort } from '../../testing/free_port.ts'
 import { until } from '../../testing/until.ts'
@@ -56,6 +57,11 @@ export class TestCluster implements AsyncDisposable {
     const ports = await Promise.all(Array.from({ length: 2 * size }, () => freePort()))
     const cluster = new TestCluster(directory, ports, progressMilliseconds)
     try {
+      for (const { id } of cluster.#members) {
+        const identity = { clusterId: 'test', memberId: id }
+        if (size > 1)
+          await formatDirectory(join(directory, String(id), 'log'), identity, { standing: 'founding' })
+      }
       for (const { id } of cluster.#members) await cluster.startNode(id)
       await cluster.leader()
     } catch (error) {
