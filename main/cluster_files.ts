@@ -72,7 +72,8 @@ function beside(address: string, offset: number): string {
 
 /**
  * Writes a configuration file for each member (`<name>.json`), the members' secret and the master key into a directory: mode 0600, none
- * of which may be there; with TLS, an authority and a certificate for each member, too. Throws ConfigError, before anything is written, for what can be no cluster.
+ * of which may be there (Error); with TLS, an authority and a certificate for each member, too. Throws ConfigError, before anything is
+ * written, for what can be no cluster.
  */
 export async function writeClusterFiles(cluster: NewCluster): Promise<ClusterFiles> {
   const { directory, members } = cluster
@@ -158,7 +159,7 @@ function requireDifferent(what: string, values: readonly string[]): void {
 async function writeNew(path: string, content: string): Promise<void> {
   const file = await open(path, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EEXIST')
-      throw new ConfigError(`${path} is there already: give the directory of a cluster that is new`)
+      throw new Error(`${path} is there already: give the directory of a cluster that is new`)
     throw error
   })
   try {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
+import { CliError } from '../edges/cli/exit_codes.ts'
 
 /** What a node can be: sets of it are run by one process tree. */
 export const roles = ['member', 'dns', 'balancer', 'host'] as const
@@ -95,10 +96,10 @@ export function listenOf({ listen = {} }: NodeConfig): Listen {
   return { grpc, peer, rest, dns, etcd }
 }
 
-/** A configuration that is not one, with what would be right. */
-export class ConfigError extends Error {
+/** A configuration that is not one, with what would be right: wrong use, for the command line. */
+export class ConfigError extends CliError {
   constructor(message: string) {
-    super(message)
+    super('usage', message)
     this.name = 'ConfigError'
   }
 }

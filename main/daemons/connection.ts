@@ -49,7 +49,11 @@ export class Connection {
    */
   command(type: string, data: object): Promise<CommandReply> {
     const commandId = newCommandId()
-    return retried(() => this.#client.command({ type, data, commandId }), this.#stopped.signal)
+    return retried(
+      () => this.#client.command({ type, data, commandId }),
+      this.#stopped.signal,
+      ({ message }) => this.#log(`${type} is tried until it gets through: ${message}`),
+    )
   }
 
   /** Follows a feed from a snapshot on, until the connection is closed. Calls back once a batch, in order. */

@@ -13,8 +13,10 @@ describe('what is retried', () => {
       if (code !== undefined) throw new Rejection(code, 'not yet')
       return 'done'
     }
-    expect(await retried(action, never)).toBe('done')
+    const waits: string[] = []
+    expect(await retried(action, never, ({ code }) => waits.push(code))).toBe('done')
     expect(attempts).toBe(3)
+    expect(waits).toEqual(['UNAVAILABLE'])
   })
 
   it('ends at once with a refusal, and with what is no rejection', async () => {

@@ -15,9 +15,13 @@ const retriable: ReadonlySet<string> = new Set([
 
 /**
  * Does something until it is done or refused for good, for two minutes at least. Rejects with what it was refused with, and with
- * UNAVAILABLE as soon as the signal aborts.
+ * UNAVAILABLE as soon as the signal aborts. Says once why it has to wait.
  */
-export async function retried<T>(action: () => Promise<T>, signal: AbortSignal): Promise<T> {
+export async function retried<T>(
+  action: () => Promise<T>,
+  signal: AbortSignal,
+  onWait: (why: Rejection) => void = () => undefined,
+): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   aborted.catch(() => undefined)
   const onAbort = (): void => reject(new Rejection('UNAVAILABLE', 'this daemon is stopping'))
@@ -30,6 +34,7 @@ export async function retried<T>(action: () => Promise<T>, signal: AbortSignal):
       } catch (error) {
         const again = error instanceof Rejection && retriable.has(error.code) && attempt < ATTEMPTS_MAX
         if (!again || signal.aborted) throw error
+        if (attempt === 1) onWait(error)
         await Promise.race([sleep(RETRY_MS, undefined, { signal }).catch(() => undefined), aborted])
       }
     }

@@ -41,8 +41,8 @@ export class Sandbox {
       `#!/bin/sh\nexec ${process.execPath} ${program} "$@"\n`,
       { mode: 0o755 },
     )
-    // A terminal does not see how far curl is.
-    await writeFile(join(directory, '.curlrc'), 'silent\nshow-error\n')
+    // On a terminal curl does not show how far it is; and here an answer that is an error must not pass.
+    await writeFile(join(directory, '.curlrc'), 'silent\nshow-error\nfail-with-body\n')
     const listen = { grpc: FREE, rest: FREE, peer: FREE, etcd: FREE, dns: FREE }
     await writeFile(join(directory, 'free-ports.json'), JSON.stringify({ name: 'vm', listen }))
     const ports = new Map<string, string>()
