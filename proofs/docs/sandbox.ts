@@ -12,6 +12,7 @@ import type { NodeFacts } from '../../main/up.ts'
 import { type Answer, Terminals } from './shell.ts'
 
 const program = fileURLToPath(new URL('../../main/ultracloud.ts', import.meta.url))
+const buf = fileURLToPath(new URL('../../node_modules/.bin/buf', import.meta.url))
 /** Programs that run until they are told to end. */
 const STAYS = /^ultracloud (up|host|name-server|balancer)\b/
 /** Ports that the documentation gives to the members of a cluster. */
@@ -110,6 +111,7 @@ export class Sandbox {
   #rewritten(documented: string): string {
     let command = documented
       .replaceAll('npm run -s ultracloud -- ', 'ultracloud ')
+      .replaceAll('npx buf ', `${buf} `)
       // This cloud is seconds old.
       .replaceAll('--to 2h', '--to 1s')
       .replaceAll(/\bTOKEN\b/g, this.#token)
