@@ -1,4 +1,6 @@
+import { randomInt } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,10 +17,8 @@ const program = fileURLToPath(new URL('../../main/ultracloud.ts', import.meta.ur
 const buf = fileURLToPath(new URL('../../node_modules/.bin/buf', import.meta.url))
 /** Programs that run until they are told to end. */
 const STAYS = /^ultracloud (up|host|name-server|balancer)\b/
-/** Ports that the documentation gives to the members of a cluster. */
-const MEMBER_PORTS = ['1', '2', '3'].flatMap((member) =>
-  ['7420', '7421', '7422'].map((port) => member + port),
-)
+/** What the ports begin with that the documentation gives to each member of a cluster: clients 0, peers 1, REST 2, etcd 3. */
+const MEMBER_PORTS = ['1742', '2742', '3742']
 const FREE = '127.0.0.1:0'
 
 /**
@@ -47,7 +47,10 @@ export class Sandbox {
     const listen = { grpc: FREE, rest: FREE, peer: FREE, etcd: FREE, dns: FREE }
     await writeFile(join(directory, 'free-ports.json'), JSON.stringify({ name: 'vm', listen }))
     const ports = new Map<string, string>()
-    for (const port of MEMBER_PORTS) ports.set(port, String(await freePort('127.0.0.1')))
+    for (const member of MEMBER_PORTS) {
+      const first = await freeTen()
+      for (const last of [0, 1, 2, 3]) ports.set(`${member}${last}`, String(first + last))
+    }
     ports.set('8080', String(await freePort('127.77.0.1')))
     return new Sandbox(directory, ports)
   }
@@ -142,4 +145,21 @@ export class Sandbox {
     await endIncarnations(join(this.#directory, 'work', 'data', 'host'))
     await rm(this.#directory, { recursive: true, force: true })
   }
+}
+
+/** The first of ten ports of which nobody has the first four; below those that the system gives to whoever connects. */
+async function freeTen(): Promise<number> {
+  for (;;) {
+    const first = randomInt(1500, 3200) * 10
+    const taken = await Promise.all([0, 1, 2, 3].map((last) => isTaken(first + last)))
+    if (!taken.includes(true)) return first
+  }
+}
+
+function isTaken(port: number): Promise<boolean> {
+  const server = createServer()
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(true))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(false)))
+  })
 }
