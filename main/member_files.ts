@@ -1,5 +1,6 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Rejection } from '../domains/kernel/rejection.ts'
 import { formatDirectory, isFormatted } from '../log/storage/format.ts'
 import type { Identity } from '../log/storage/identity.ts'
 import { Tail } from '../log/storage/tail.ts'
@@ -15,13 +16,14 @@ export function logDirectory(directory: string): string {
 
 /**
  * Makes a blank data directory that of a member of a new cluster. It has a vote once every member was formatted and all have
- * met. Throws ConfigError or StorageError when the directory was in use.
+ * met. Throws Rejection or StorageError when the directory was in use.
  */
 export async function formatMember(directory: string, config: NodeConfig): Promise<void> {
   const identity = identityOf(config)
   const used = await inUse(directory, ['chainfire', ...madeFromTheLog])
   if (used !== undefined)
-    throw new ConfigError(
+    throw new Rejection(
+      'FAILED_PRECONDITION',
       `${join(directory, used)} is there: this member was in use. If its log is lost, let it recover (ultracloud member recover)`,
     )
   await formatDirectory(logDirectory(directory), identity, { standing: 'founding' })
@@ -47,11 +49,12 @@ export async function recoverMember(directory: string, config: NodeConfig): Prom
   return isThere ? aside : undefined
 }
 
-/** Throws ConfigError for a directory whose log is gone although it was in use: it would start as an empty cloud. */
+/** Throws Rejection for a directory whose log is gone although it was in use: it would start as an empty cloud. */
 export async function refuseLostLog(directory: string): Promise<void> {
   const used = await inUse(directory, madeFromTheLog)
   if (used === undefined || (await isFormatted(logDirectory(directory)))) return
-  throw new ConfigError(
+  throw new Rejection(
+    'FAILED_PRECONDITION',
     `${join(directory, used)} is there, and the log in ${logDirectory(directory)} is not. Restore it from a copy of the disk, or restore a backup ` +
       'into a new directory (ultracloud backup restore). To begin with an empty cloud instead, give another directory',
   )
