@@ -15,5 +15,5 @@ test('a leader that is killed, stands still or is told to end: no acknowledged c
   expect(figures.commands_retried).toBeGreaterThan(0)
   expect(figures.reads_of_own_writes).toBeGreaterThan(10)
   expect(figures.pause.failover_ms).toBeGreaterThan(0)
-  expect(Object.keys(figures.digests)).toEqual(['tables', 'zones', 'balancers', 'hosts'])
+  expect(Object.keys(figures.digests)).toEqual(['tables', 'zones', 'balancers', 'hosts', 'keys'])
 }, 120_000)
