@@ -51,7 +51,8 @@ export class ProcessCluster {
       electionTimeoutMilliseconds: ELECTION_TIMEOUT_MS,
     })
     for (const [index, { name }] of members.entries())
-      if (size > 1) await formatMember(join(directory, name), await readConfig(files.configs[index] as string))
+      if (size > 1)
+        await formatMember(join(directory, name), await readConfig(files.configs[index] as string))
     return new ProcessCluster(directory, members, files, new Api(await loadDomains()))
   }
 
