@@ -39,7 +39,7 @@ export function recordAt(engine: Engine, revision: number, padding: number): Log
 
 /**
  * `node row_store.child.ts DIRECTORY PADDING`: goes on from the rows in a directory as fast as it can, until it is killed or a write
- * fails. Prints the revision now and then, and what the store says of a failure.
+ * fails. Prints, now and then, a revision that is on disk, and what the store says of a failure.
  */
 async function main(directory: string, padding: number): Promise<void> {
   const engine = newEngine()
@@ -48,12 +48,20 @@ async function main(directory: string, padding: number): Promise<void> {
     failures.push(error)
     console.log(`failed: ${error.message}`)
   })
+  let flushing = false
   for (let revision = applied.revision + 1; failures.length === 0; revision++) {
     const payload = encodeRecord(recordAt(engine, revision, padding))
     engine.apply(decodeRecord(payload), revision)
     store.write(engine.state.journal.take(), { revision, time: revision }, payload)
     if (revision % 200 !== 0) continue
-    console.log(revision)
+    if (!flushing) {
+      flushing = true
+      const said = () => {
+        flushing = false
+        if (failures.length === 0) console.log(revision)
+      }
+      store.flush().then(said, said)
+    }
     await new Promise((resolve) => setTimeout(resolve, 1))
   }
   const closed = await store.close().then(
