@@ -98,10 +98,13 @@ describe('cluster issue-certificate', () => {
     )
     expect(await verified('client-monitoring.crt', 'ca.crt', 'sslclient')).toBe(true)
     expect(await verified('client-monitoring.crt', 'ca.crt', 'sslserver')).toBe(false)
+    await done('issue-certificate', '--client', 'app', '--etcd')
+    expect((await leafOf('client-app.crt')).subjectAltName).toMatch(/\/client\/app, URI:.*\/etcd\/app$/)
   })
 
   it.each([
     ['neither of a member nor of a client', [], 'give --member or --client'],
+    ['for the etcd API, to a member', ['--member', 'a', '--etcd'], 'is of a client'],
     ['of both', ['--member', 'a', '--client', 'x'], 'give --member or --client'],
     ['of a member that there is not', ['--member', 'z'], 'z.json'],
     ['of what is no name', ['--client', '../x'], 'a name is 1 to 63 of'],

@@ -11,6 +11,7 @@ interface IssueFlags {
   readonly directory: string
   readonly member?: string
   readonly client?: string
+  readonly etcd?: boolean
   readonly days: number
   readonly host?: readonly string[]
 }
@@ -31,12 +32,14 @@ export function addCertificateCommands(cluster: Command, out: ExtraContext['out'
     )
     .option('--member <name>', 'of which member; its configuration must be in the directory')
     .option('--client <name>', 'for which client')
+    .option('--etcd', 'a client that may use the etcd API: read and change all of its keys')
     .addHelpText(
       'after',
       `
 Examples:
   $ ultracloud cluster issue-certificate --directory cloud --member a --days 90
   $ ultracloud cluster issue-certificate --directory cloud --client monitoring
+  $ ultracloud cluster issue-certificate --directory cloud --client app --etcd
 `,
     )
     .action((flags: IssueFlags) => issue(flags, out))
@@ -69,8 +72,9 @@ function shared(command: Command): Command {
 }
 
 async function issue(flags: IssueFlags, out: ExtraContext['out']): Promise<void> {
-  const { member, client, days, host = [] } = flags
+  const { member, client, days, etcd = false, host = [] } = flags
   const directory = resolve(flags.directory)
+  if (etcd && client === undefined) throw new ConfigError('--etcd is of a client: give --client')
   const { issueClient, reissueMember } = await import('./certificates/files.ts')
   if (member !== undefined && client === undefined) {
     const files = await reissueMember(directory, requireName(member), days, host)
@@ -80,7 +84,7 @@ async function issue(flags: IssueFlags, out: ExtraContext['out']): Promise<void>
   }
   if (client === undefined || member !== undefined)
     throw new ConfigError('a certificate is of a member or of a client: give --member or --client')
-  const files = await issueClient(directory, requireName(client), days)
+  const files = await issueClient(directory, requireName(client), days, { etcd })
   await out.line(`The certificate of ${client}:`)
   for (const file of [files.certificateFile, files.keyFile]) await out.line(`  ${file}`)
 }

@@ -58,7 +58,7 @@ describe('cluster init', () => {
       peer: '10.0.0.1:7421',
       rest: '10.0.0.1:7422',
       dns: '10.0.0.1:7453',
-      etcd: '127.0.0.1:7423',
+      etcd: '10.0.0.1:7423',
     }
     expect(first === undefined ? undefined : listenOf(first)).toEqual(listen)
     expect(third === undefined ? undefined : listenOf(third).rest).toBe('10.0.0.3:8080')

@@ -83,7 +83,12 @@ export async function writeClusterFiles(cluster: NewCluster): Promise<ClusterFil
   )
   requireDifferent(
     'addresses',
-    members.flatMap(({ peer, client, rest }) => [peer, client, rest]),
+    members.flatMap(({ peer, client, rest }) => [
+      peer,
+      client,
+      rest,
+      ...(servesEtcd(cluster) ? [beside(client, ETCD_OFFSET)] : []),
+    ]),
   )
   const id = randomUUID()
   const configs = members.map((member, index) => ({
@@ -117,6 +122,7 @@ async function issueAll(
 function memberConfig(cluster: NewCluster, id: string, index: number): NodeConfig {
   const { members, roles, electionTimeoutMilliseconds } = cluster
   const { name, client, peer, rest } = members[index] as MemberAddresses
+  const withEtcd = servesEtcd(cluster)
   const dns = roles.includes('dns') ? { dns: beside(client, DNS_OFFSET) } : {}
   return {
     name,
@@ -131,19 +137,24 @@ function memberConfig(cluster: NewCluster, id: string, index: number): NodeConfi
         name: each.name,
         peer: each.peer,
         client: each.client,
-        ...(isLoopback(each.client) ? { etcd: beside(each.client, ETCD_OFFSET) } : {}),
+        ...(withEtcd ? { etcd: beside(each.client, ETCD_OFFSET) } : {}),
       })),
     },
     listen: {
       grpc: client,
       peer,
       rest,
-      ...(isLoopback(client) ? { etcd: beside(client, ETCD_OFFSET) } : {}),
+      ...(withEtcd ? { etcd: beside(client, ETCD_OFFSET) } : {}),
       ...dns,
     },
     ...(cluster.tls === true ? { tls: tlsFiles(name) } : {}),
     ...(electionTimeoutMilliseconds === undefined ? {} : { electionTimeoutMilliseconds }),
   }
+}
+
+/** In plaintext the etcd API, which asks for no token, is for this machine alone. */
+function servesEtcd({ tls, members }: NewCluster): boolean {
+  return tls === true || members.every(({ client }) => isLoopback(client))
 }
 
 function tlsFiles(name: string) {

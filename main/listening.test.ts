@@ -17,6 +17,7 @@ describe('plaintext', () => {
     ['10.0.0.1:7420', { listen: { grpc: '10.0.0.1:7420' } }],
     ['0.0.0.0:7422', { listen: { rest: '0.0.0.0:7422' } }],
     ['member:7421', { listen: { peer: 'member:7421' } }],
+    ['10.0.0.1:7423', { listen: { etcd: '10.0.0.1:7423' } }],
     ['127.0.0.1.example.org:7421', { listen: { peer: '127.0.0.1.example.org:7421' } }],
   ])('is not served on %s, unless it is told to be', (address, config) => {
     expect(() => requireSafeListening(config, false)).toThrow(

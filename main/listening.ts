@@ -7,15 +7,11 @@ import { ConfigError, listenOf, type NodeConfig, splitAddress } from './config.t
  */
 export function requireSafeListening(config: NodeConfig, insecure: boolean): string | undefined {
   const { grpc, rest, peer, etcd } = listenOf(config)
-  const plain = config.tls === undefined ? [grpc, rest, peer, etcd] : [etcd]
-  const open = plain.filter((address) => !isLoopback(address))
+  if (config.tls !== undefined) return undefined
+  const open = [grpc, rest, peer, etcd].filter((address) => !isLoopback(address))
   if (open.length === 0) return undefined
   if (insecure)
     return `warning: plaintext is served on ${open.join(', ')}: whoever is in between reads the tokens, and can change what is said`
-  if (config.tls !== undefined)
-    throw new ConfigError(
-      `${etcd} can be reached from other machines, and the etcd API asks for no token and speaks no TLS yet: listen on loopback, or give --insecure if the network is your own`,
-    )
   throw new ConfigError(
     `${open.join(', ')} can be reached from other machines, and would be served in plaintext, tokens and all: give the configuration \`tls\` (see docs/tls.md), or --insecure if the network is your own`,
   )

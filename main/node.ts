@@ -134,6 +134,7 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
         ...splitAddress(listen.etcd),
         electionTimeoutMilliseconds: config.electionTimeoutMilliseconds ?? ELECTION_TIMEOUT_MS,
         backup: (signal) => backupBytes(createBackup({ log, platform, runner }, signal)),
+        secure: secureFor('etcd'),
         onFault,
       }),
     )

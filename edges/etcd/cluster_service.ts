@@ -7,7 +7,11 @@ import type { WatchHub } from './watch_hub.ts'
 const SERVICE = '/etcdserverpb.Cluster/'
 
 /** The members are fixed by configuration: they are listed, and cannot be changed. */
-export function clusterMethods(member: Member, hub: WatchHub): [path: string, method: UnaryMethod][] {
+export function clusterMethods(
+  member: Member,
+  hub: WatchHub,
+  scheme: 'http' | 'https',
+): [path: string, method: UnaryMethod][] {
   const fixed: UnaryMethod = async () => {
     throw new StatusError('UNIMPLEMENTED', 'etcdserver: the members are fixed by the configuration')
   }
@@ -18,8 +22,8 @@ export function clusterMethods(member: Member, hub: WatchHub): [path: string, me
         const members = member.members.map(({ id, name, peerAddress, etcdAddress }) => ({
           ID: member.idOf(id),
           name,
-          peerURLs: [`http://${peerAddress}`],
-          clientURLs: [`http://${etcdAddress}`],
+          peerURLs: [`${scheme}://${peerAddress}`],
+          clientURLs: [`${scheme}://${etcdAddress}`],
         }))
         return encode('MemberListResponse', { header: member.header(hub.revision), members })
       },

@@ -1,3 +1,6 @@
+import type { PeerCertificate } from 'node:tls'
+import { mayUseEtcd } from '../../log/tls/identity.ts'
+import type { WatchedTls } from '../../log/tls/watched.ts'
 import { authMethods } from './auth_service.ts'
 import { clusterMethods } from './cluster_service.ts'
 import { kvMethods } from './kv_service.ts'
@@ -18,6 +21,8 @@ export interface EtcdOptions extends MemberParts {
   readonly port: number
   readonly electionTimeoutMilliseconds: number
   readonly backup: Backup
+  /** With it everything is TLS: callers show a certificate of a member or of a client of the etcd API, and so does this member. */
+  readonly secure?: { readonly tls: WatchedTls; readonly warn: (message: string) => void } | undefined
   /** After how long a watch that asked for it is told of progress; default 10 minutes. */
   readonly progressMilliseconds?: number | undefined
   readonly onFault: (error: unknown, where: string) => void
@@ -30,17 +35,18 @@ export interface EtcdServer {
 
 /** Serves the etcd v3 API of this member. Rejects when the address is taken. */
 export async function startEtcd(options: EtcdOptions): Promise<EtcdServer> {
-  const { electionTimeoutMilliseconds, progressMilliseconds } = options
+  const { electionTimeoutMilliseconds, progressMilliseconds, secure } = options
   const member = new Member(options)
+  const { clusterId } = options.log.status()
   const hub = new WatchHub(member)
   const lessor = new Lessor(member)
-  const peers = new PeerClient()
+  const peers = new PeerClient(secure && { current: () => secure.tls.current, clusterId })
   const router = new Router(member, peers)
   const leases = { member, router, lessor, electionTimeoutMilliseconds }
   const unary = new Map([
     ...kvMethods(member, router),
     ...leaseMethods(leases),
-    ...clusterMethods(member, hub),
+    ...clusterMethods(member, hub, secure === undefined ? 'http' : 'https'),
     ...maintenanceMethods(member, hub),
     ...authMethods(member, hub),
   ])
@@ -57,7 +63,12 @@ export async function startEtcd(options: EtcdOptions): Promise<EtcdServer> {
     hub.close()
   }
   try {
-    const server = await RpcServer.start({ unary, streaming }, options, options.onFault)
+    const security = secure && {
+      ...secure,
+      clients: 'required' as const,
+      mayCall: (certificate: PeerCertificate) => mayUseEtcd(certificate, clusterId),
+    }
+    const server = await RpcServer.start({ unary, streaming }, options, security, options.onFault)
     if (options.port === 0) member.servedAt(`${options.host}:${server.port}`)
     return {
       port: server.port,

@@ -4,6 +4,9 @@ import {
   connect,
   type IncomingHttpHeaders,
 } from 'node:http2'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { checkAnyMember } from '../../log/tls/channel_credentials.ts'
+import type { TlsMaterial } from '../../log/tls/material.ts'
 import { FrameReader, frame } from './frames.ts'
 import { etcdError, StatusError } from './status.ts'
 
@@ -12,11 +15,24 @@ export const FORWARDED = 'ultracloud-forwarded'
 
 const RESPONSE_BYTES_MAX = 512 * 1024 * 1024
 const IN_FLIGHT_MAX = 4096
+/** How long another member may take for its part of a handshake. */
+const HANDSHAKE_MS = 5_000
+
+/** What this member shows to another, and whose certificate that one must have. */
+export interface PeerSecurity {
+  readonly current: () => TlsMaterial
+  readonly clusterId: string
+}
 
 /** Calls another member, one message each way. */
 export class PeerClient {
   #session: { readonly address: string; readonly session: ClientHttp2Session } | undefined
   #inFlight = 0
+  readonly #security: PeerSecurity | undefined
+
+  constructor(security: PeerSecurity | undefined) {
+    this.#security = security
+  }
 
   /**
    * Throws StatusError: what the member answered, or `timeoutConnectionLost` when it did not; whether the call was carried out is
@@ -46,12 +62,31 @@ export class PeerClient {
     const known = this.#session
     if (known?.address === address && !known.session.closed && !known.session.destroyed) return known.session
     this.close()
-    const session = connect(`http://${address}`)
+    const security = this.#security
+    const session =
+      security === undefined
+        ? connect(`http://${address}`)
+        : connect(`https://${address}`, { createConnection: (url) => secured(url, security) })
     session.on('error', () => session.destroy())
     session.unref()
     this.#session = { address, session }
     return session
   }
+}
+
+function secured({ hostname, port }: URL, { current, clusterId }: PeerSecurity): TLSSocket {
+  const socket = connectTls({
+    host: hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: Number(port),
+    secureContext: current().context,
+    ALPNProtocols: ['h2'],
+    minVersion: 'TLSv1.3',
+    checkServerIdentity: checkAnyMember(clusterId),
+  })
+  const timer = setTimeout(() => socket.destroy(), HANDSHAKE_MS)
+  socket.once('secureConnect', () => clearTimeout(timer))
+  socket.once('close', () => clearTimeout(timer))
+  return socket
 }
 
 function exchange(

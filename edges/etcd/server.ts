@@ -1,11 +1,16 @@
 import {
+  createSecureServer,
   createServer,
+  type Http2SecureServer,
   type Http2Server,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
+import type { PeerCertificate, TLSSocket } from 'node:tls'
+import type { SecureListening } from '../../log/tls/grpc_listener.ts'
+import { guard, secureServerOptions } from '../../log/tls/guard.ts'
 import { answer, CallStream, REQUEST_BYTES_MAX, refuse } from './call_stream.ts'
 import { FrameReader } from './frames.ts'
 import { etcdError, StatusError, statusOf } from './status.ts'
@@ -13,6 +18,7 @@ import { etcdError, StatusError, statusOf } from './status.ts'
 /** Calls under way on one connection, at most. */
 const STREAMS_MAX = 4096
 const WINDOW_BYTES = 1 << 20
+const CONNECTIONS_MAX = 4096
 /** Mebibytes that one connection may hold back. */
 const SESSION_MEBIBYTES_MAX = 256
 
@@ -25,11 +31,21 @@ export interface Methods {
   readonly streaming: ReadonlyMap<string, StreamMethod>
 }
 
+/** TLS to serve over, and whose certificates may call. */
+export interface EtcdSecurity extends SecureListening {
+  readonly mayCall: (certificate: PeerCertificate) => boolean
+}
+
 /** gRPC spoken over node:http2 directly: it serves more than twice as many calls as grpc-js does. */
 export class RpcServer {
   readonly #methods: Methods
   readonly #onFault: (error: unknown, where: string) => void
-  readonly #server: Http2Server
+  readonly #server: Http2Server | Http2SecureServer
+  /** Ends what has no session yet. */
+  readonly #cut: () => void
+  readonly #mayCall: EtcdSecurity['mayCall'] | undefined
+  /** Of callers whose certificate holds, and is of nobody who may call. */
+  readonly #strangers = new WeakSet<object>()
   readonly #sessions = new Set<ServerHttp2Session>()
   readonly #calls = new Set<CallStream>()
   #closing = false
@@ -38,9 +54,10 @@ export class RpcServer {
   static async start(
     methods: Methods,
     address: { readonly host: string; readonly port: number },
+    secure: EtcdSecurity | undefined,
     onFault: (error: unknown, where: string) => void,
   ): Promise<RpcServer> {
-    const server = new RpcServer(methods, onFault)
+    const server = new RpcServer(methods, secure, onFault)
     await new Promise<void>((resolve, reject) => {
       server.#server.once('error', reject)
       server.#server.listen(address.port, address.host, () => {
@@ -52,15 +69,22 @@ export class RpcServer {
     return server
   }
 
-  private constructor(methods: Methods, onFault: (error: unknown, where: string) => void) {
+  private constructor(
+    methods: Methods,
+    secure: EtcdSecurity | undefined,
+    onFault: (error: unknown, where: string) => void,
+  ) {
     this.#methods = methods
     this.#onFault = onFault
-    this.#server = createServer({
-      maxSessionMemory: SESSION_MEBIBYTES_MAX,
-      settings: { maxConcurrentStreams: STREAMS_MAX, initialWindowSize: WINDOW_BYTES },
-    })
-    this.#server.on('session', (session) => {
+    this.#mayCall = secure?.mayCall
+    const { server, cut } = listener(secure)
+    this.#server = server
+    this.#cut = cut
+    this.#server.maxConnections = CONNECTIONS_MAX
+    this.#server.on('session', (session: ServerHttp2Session) => {
       this.#sessions.add(session)
+      if (this.#mayCall?.((session.socket as TLSSocket).getPeerCertificate()) === false)
+        this.#strangers.add(session)
       session.setLocalWindowSize(16 * WINDOW_BYTES)
       session.on('error', () => session.destroy())
       session.on('close', () => this.#sessions.delete(session))
@@ -82,6 +106,7 @@ export class RpcServer {
     for (const session of this.#sessions) session.close()
     const timer = setTimeout(() => {
       for (const session of this.#sessions) session.destroy()
+      this.#cut()
     }, graceMilliseconds)
     await closed
     clearTimeout(timer)
@@ -92,6 +117,8 @@ export class RpcServer {
     const path = headers[':path'] ?? ''
     const unary = this.#methods.unary.get(path)
     if (this.#closing) refuse(stream, etcdError('stopped'))
+    else if (this.#mayCall !== undefined && this.#strangers.has(stream.session ?? stream))
+      refuse(stream, etcdError('permissionDenied'))
     else if (headers['content-type']?.startsWith('application/grpc') !== true)
       stream.respond({ ':status': 415 }, { endStream: true })
     else if (unary !== undefined) this.#unary(stream, headers, unary)
@@ -144,6 +171,21 @@ export class RpcServer {
       this.#calls.delete(call)
     }
   }
+}
+
+function listener(secure: EtcdSecurity | undefined): {
+  readonly server: Http2Server | Http2SecureServer
+  readonly cut: () => void
+} {
+  const http2 = {
+    maxSessionMemory: SESSION_MEBIBYTES_MAX,
+    settings: { maxConcurrentStreams: STREAMS_MAX, initialWindowSize: WINDOW_BYTES },
+  }
+  if (secure === undefined) return { server: createServer(http2), cut: () => undefined }
+  const { tls, clients, warn } = secure
+  const server = createSecureServer({ ...http2, ...secureServerOptions(tls, clients) })
+  const guarded = guard(server, tls, clients, warn)
+  return { server, cut: () => guarded.cut() }
 }
 
 /** Ours, not the client's: what was thrown says no status of itself. */

@@ -45,6 +45,7 @@ const words = {
   leaseTtlTooLarge: ['OUT_OF_RANGE', 'too large lease TTL'],
   tooManyRequests: ['RESOURCE_EXHAUSTED', 'too many requests'],
   authNotEnabled: ['FAILED_PRECONDITION', 'authentication is not enabled'],
+  permissionDenied: ['PERMISSION_DENIED', 'permission denied'],
   noLeader: ['UNAVAILABLE', 'no leader'],
   notLeader: ['FAILED_PRECONDITION', 'not leader'],
   stopped: ['UNAVAILABLE', 'server stopped'],

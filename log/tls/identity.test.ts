@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { identitiesOf, isMember, memberIdentity } from './identity.ts'
+import { etcdClientIdentity, identitiesOf, isMember, mayUseEtcd, memberIdentity } from './identity.ts'
 
 test('a member is named by its cluster and its id', () => {
   expect(memberIdentity('abc', 3)).toBe('ultracloud://abc/member/3')
@@ -29,4 +29,13 @@ test('a member of one cluster is none of another', () => {
   expect(isMember(certificate, 'abc')).toBe(true)
   expect(isMember(certificate, 'ab')).toBe(false)
   expect(isMember({ subjectaltname: 'URI:ultracloud://abc/client/1' }, 'abc')).toBe(false)
+})
+
+test('the etcd API is for members, and for clients whose certificate is for it', () => {
+  const names = (uri: string) => ({ subjectaltname: `URI:${uri}` })
+  expect(etcdClientIdentity('abc', 'an app')).toBe('ultracloud://abc/etcd/an%20app')
+  expect(mayUseEtcd(names('ultracloud://abc/etcd/app'), 'abc')).toBe(true)
+  expect(mayUseEtcd(names('ultracloud://abc/member/1'), 'abc')).toBe(true)
+  expect(mayUseEtcd(names('ultracloud://abc/client/app'), 'abc')).toBe(false)
+  expect(mayUseEtcd(names('ultracloud://other/etcd/app'), 'abc')).toBe(false)
 })

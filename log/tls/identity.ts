@@ -23,6 +23,17 @@ export function identitiesOf({
   return end === text.length ? uris : []
 }
 
+/** What the certificate of a client that may use the etcd API names it by. */
+export function etcdClientIdentity(clusterId: string, name: string): string {
+  return `ultracloud://${encodeURIComponent(clusterId)}/etcd/${encodeURIComponent(name)}`
+}
+
+/** Whether a certificate may use the etcd API: it is of a member, or issued for that. */
+export function mayUseEtcd(certificate: Pick<PeerCertificate, 'subjectaltname'>, clusterId: string): boolean {
+  const prefix = etcdClientIdentity(clusterId, '')
+  return isMember(certificate, clusterId) || identitiesOf(certificate).some((uri) => uri.startsWith(prefix))
+}
+
 /** Whether a certificate is of some member of the cluster. */
 export function isMember(certificate: Pick<PeerCertificate, 'subjectaltname'>, clusterId: string): boolean {
   const prefix = memberIdentity(clusterId, 0).slice(0, -1)

@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
-import { memberIdentity } from '../../log/tls/identity.ts'
+import { etcdClientIdentity, memberIdentity } from '../../log/tls/identity.ts'
 import { certificatesIn, leadsTo } from '../../log/tls/material.ts'
 import { ConfigError, listenOf, type NodeConfig, readConfig, splitAddress } from '../config.ts'
 import { Authority } from './authority.ts'
@@ -48,8 +48,8 @@ export async function issueMember(
     throw new ConfigError('a certificate is issued to a member of a cluster')
   if (cluster.id !== authority.clusterId)
     throw new ConfigError(`the authority is that of cluster ${authority.clusterId}, not of ${cluster.id}`)
-  const { grpc, rest, peer } = listenOf(config)
-  const addresses = [member.peer, member.client, grpc, rest, peer]
+  const { grpc, rest, peer, etcd } = listenOf(config)
+  const addresses = [member.peer, member.client, member.etcd ?? member.client, grpc, rest, peer, etcd]
   const hosts = [...addresses.map((address) => splitAddress(address).host), ...LOOPBACK, ...moreHosts]
   const issued = await authority.issue({
     commonName: `member ${member.name}`,
@@ -63,13 +63,21 @@ export async function issueMember(
   return write(directory, `member-${member.name}`, issued)
 }
 
-/** Issues `client-<name>.crt` and `.key`. */
-export async function issueClient(directory: string, name: string, days: number): Promise<CertificateFiles> {
+/** Issues `client-<name>.crt` and `.key`; with `etcd`, it may use the etcd API. */
+export async function issueClient(
+  directory: string,
+  name: string,
+  days: number,
+  { etcd }: { readonly etcd: boolean },
+): Promise<CertificateFiles> {
   const authority = await loadAuthority(directory)
   const value = `ultracloud://${encodeURIComponent(authority.clusterId)}/client/${encodeURIComponent(name)}`
   const issued = await authority.issue({
     commonName: `client ${name}`,
-    names: [{ type: 'url', value }],
+    names: [
+      { type: 'url', value },
+      ...(etcd ? [{ type: 'url' as const, value: etcdClientIdentity(authority.clusterId, name) }] : []),
+    ],
     use: 'client',
     days,
   })
