@@ -6,7 +6,7 @@ import { until } from '../failover/until.ts'
 import { Member, type Shown } from './member.ts'
 
 const actor = { principal: 'process:flip', kind: 'process' } as const
-const ZONES = 20
+const ZONES_MAX = 20
 const NAMES = 40
 const BATCH = 200
 
@@ -22,37 +22,39 @@ export interface MadeDirectory {
 export async function makeDirectory(
   base: string,
   registry: Registry,
-  commands: number,
+  { commands, blockEntries }: { readonly commands: number; readonly blockEntries: number },
 ): Promise<MadeDirectory> {
   const closed = join(base, 'closed')
   const crashed = join(base, 'crashed')
-  const member = await Member.open(closed, registry)
+  const opening = { directory: closed, registry, blockEntries }
+  const zones = Math.min(ZONES_MAX, Math.ceil(commands / 5))
+  const member = await Member.open(opening, { projected: true })
   const submit = (type: string, data: object) =>
     member.platform.submit({ type, data, actor, commandId: newCommandId() })
   await submit('iam.Bootstrap', {})
-  for (let zone = 0; zone < ZONES; zone += 1)
+  for (let zone = 0; zone < zones; zone += 1)
     await submit('dns.CreateZone', { project: 'default', name: `z${zone}.test` })
   for (let sent = 0; sent < commands; sent += BATCH) {
     const batch = Array.from({ length: Math.min(BATCH, commands - sent) }, (_, position) => sent + position)
-    await Promise.all(batch.map((number) => submit('dns.PutRecordSet', recordSet(number))))
+    await Promise.all(batch.map((number) => submit('dns.PutRecordSet', recordSet(number, zones))))
   }
   const { revision } = member.platform.applied
   await member.shown(registry)
   await until('sealed segments', 20_000, async () => {
     const sealed = await readdir(join(closed, 'chainfire', 'segments'))
-    return sealed.length >= Math.floor(revision / 256) || undefined
+    return sealed.length >= Math.floor(revision / blockEntries) || undefined
   })
   await cp(closed, crashed, { recursive: true })
   await member.close()
   // Once more: the rows are on disk now, and what was in flight is in the tail.
-  const again = await Member.open(closed, registry)
+  const again = await Member.open(opening, { projected: true })
   const shown = await again.shown(registry, revision)
   await again.close()
   return { closed, crashed, shown }
 }
 
-function recordSet(number: number) {
-  const zone = `z${number % ZONES}.test`
+function recordSet(number: number, zones: number) {
+  const zone = `z${number % zones}.test`
   const name = `n${(number * 7) % NAMES}`
   return { project: 'default', zone, name, type: 'A', values: [`10.1.${number >> 8}.${number & 255}`] }
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { proveFlips } from './prove.ts'
 
-const OFFSETS = 100
+const OFFSETS = 500
 /** Drawn anew, so that every run looks elsewhere; a failure names the file and the offset. */
 const seed = 1 + Math.floor(Math.random() * 1e9)
 

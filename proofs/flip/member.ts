@@ -5,15 +5,13 @@ import type { Registry } from '../../domains/kernel/registry.ts'
 import { dump } from '../../domains/kernel/testing.ts'
 import type { Log } from '../../log/log.ts'
 import { openLog } from '../../log/node.ts'
+import type { Calls } from '../../projections/kernel/protocol.ts'
 import { Runner } from '../../projections/kernel/runner.ts'
 import { until } from '../failover/until.ts'
 
 const TIMEOUT_MS = 20_000
 const READ_BYTES = 8 << 20
 const PAGE = 1000
-/** Few, so that a small log has many sealed segments. */
-export const BLOCK_ENTRIES = 256
-
 /** Everything that a member shows, for two of them to be compared. */
 export interface Shown {
   /** The last entry there was. */
@@ -22,14 +20,21 @@ export interface Shown {
   readonly parts: Readonly<Record<string, string>>
 }
 
-/** A member without its edges: the log, the state and the projections. */
+export interface Opening {
+  readonly directory: string
+  readonly registry: Registry
+  /** Of a block of the log; few, so that a small log has many sealed segments. */
+  readonly blockEntries: number
+}
+
+/** A member without its edges: the log, the state and, unless it was opened without, the projections. */
 export class Member {
   readonly log: Log
   readonly platform: Platform
-  readonly runner: Runner
+  readonly runner: Runner | undefined
   readonly #said: readonly string[]
 
-  private constructor(log: Log, platform: Platform, runner: Runner, said: readonly string[]) {
+  private constructor(log: Log, platform: Platform, runner: Runner | undefined, said: readonly string[]) {
     this.log = log
     this.platform = platform
     this.runner = runner
@@ -37,7 +42,10 @@ export class Member {
   }
 
   /** Rejects with what the member says when it does not start. */
-  static async open(directory: string, registry: Registry): Promise<Member> {
+  static async open(
+    { directory, registry, blockEntries }: Opening,
+    { projected }: { readonly projected: boolean },
+  ): Promise<Member> {
     const said: string[] = []
     const warn = (message: string): number => said.push(message)
     const fatal = (error: Error): number => said.push(`fatal: ${error.message}`)
@@ -49,8 +57,9 @@ export class Member {
       members: [address],
       listen: { host: '127.0.0.1', port: 0 },
       clusterSecret: 'flip',
-      blockEntries: BLOCK_ENTRIES,
-      electionTimeoutMilliseconds: 400,
+      blockEntries,
+      heartbeatMilliseconds: 20,
+      electionTimeoutMilliseconds: 80,
       failed: fatal,
       warn,
     })
@@ -59,14 +68,16 @@ export class Member {
       const rows = join(directory, 'rows')
       const platform = await Platform.open({ log, registry, directory: rows, onFatal: fatal })
       closing.push(() => platform.close())
-      const runner = await Runner.open({
-        log,
-        directory: join(directory, 'projections'),
-        worker: new URL('../../main/projection_worker.ts', import.meta.url),
-        onFatal: fatal,
-        warn,
-      })
-      closing.push(() => runner.close())
+      const runner = projected
+        ? await Runner.open({
+            log,
+            directory: join(directory, 'projections'),
+            worker: new URL('../../main/projection_worker.ts', import.meta.url),
+            onFatal: fatal,
+            warn,
+          })
+        : undefined
+      closing.push(async () => runner?.close())
       await until('a leader', TIMEOUT_MS, () => fatalOr(said) ?? (platform.leading || undefined))
       return new Member(log, platform, runner, said)
     } catch (error) {
@@ -77,31 +88,29 @@ export class Member {
 
   /** What was found damaged and is sound again. */
   get repairs(): readonly string[] {
-    return [...this.#said, this.platform.repaired, this.runner.repaired].filter((text) => text !== undefined)
+    return [...this.#said, this.platform.repaired, this.runner?.repaired].filter((text) => text !== undefined)
   }
 
   /** Everything up to an entry, once the rows were scrubbed. Rejects when something of it cannot be read. */
   async shown(registry: Registry, to?: number): Promise<Shown> {
     const lastIndex = to ?? this.platform.applied.revision
+    const { runner } = this
     await until('all entries', TIMEOUT_MS, () => {
       fatalOr(this.#said)
-      return (this.runner.scrubs > 0 && this.runner.revision >= lastIndex) || undefined
+      const isRead = runner === undefined || (runner.scrubs > 0 && runner.revision >= lastIndex)
+      return (isRead && this.platform.applied.revision >= lastIndex) || undefined
     })
     const parts: Record<string, string> = {
       entries: await this.#entries(lastIndex),
       state: dump(this.platform.engine.state),
+      ...(runner === undefined ? {} : await shownBy(registry, (method, ask) => runner.call(method, ask))),
     }
-    const { digests } = await this.runner.call('digests', {})
-    for (const { projection, digest } of digests) parts[`digest of ${projection}`] = digest
-    for (const kind of registry.kinds.keys()) parts[`rows of ${kind}`] = await this.#rows(kind)
-    const found = await this.runner.call('entries', { from: 1, limit: PAGE, command: undefined })
-    parts['entries as projected'] = JSON.stringify(found)
     fatalOr(this.#said)
     return { lastIndex, parts }
   }
 
   async close(): Promise<void> {
-    await this.runner.close()
+    await this.runner?.close()
     await this.platform.close().catch(() => undefined)
     await this.log.close()
   }
@@ -116,17 +125,32 @@ export class Member {
     }
     return hash('sha256', digests.join('\n'))
   }
+}
 
-  async #rows(kind: string): Promise<string> {
+/** What projections show, by where. */
+export async function shownBy(
+  registry: Registry,
+  call: <M extends 'digests' | 'entries' | 'read'>(
+    method: M,
+    ask: Calls[M]['ask'],
+  ) => Promise<Calls[M]['answer']>,
+): Promise<Record<string, string>> {
+  const parts: Record<string, string> = {}
+  const { digests } = await call('digests', {})
+  for (const { projection, digest } of digests) parts[`digest of ${projection}`] = digest
+  for (const kind of registry.kinds.keys()) {
     const rows: unknown[] = []
     let pageToken: string | undefined
     do {
-      const page = await this.runner.call('read', { kind, pageSize: PAGE, pageToken, now: 0 })
+      const page = await call('read', { kind, pageSize: PAGE, pageToken, now: 0 })
       rows.push(...page.rows)
       pageToken = page.nextPageToken === '' ? undefined : page.nextPageToken
     } while (pageToken !== undefined)
-    return JSON.stringify(rows)
+    parts[`rows of ${kind}`] = JSON.stringify(rows)
   }
+  const found = await call('entries', { from: 1, limit: PAGE, command: undefined })
+  parts['entries as projected'] = JSON.stringify(found)
+  return parts
 }
 
 /** Throws what made the member stop. */

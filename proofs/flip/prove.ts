@@ -1,12 +1,16 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadDomains } from '../../domains/load.ts'
 import { Random } from '../sim/random.ts'
 import { filesOf, makeDirectory } from './directory.ts'
-import { type Flip, type Flipped, type Outcome, tryFlip } from './flip.ts'
+import { type Asked, type Flip, type Flipped, type Original, type Outcome, tryFlip } from './flip.ts'
+import { Member, type Opening, type Shown } from './member.ts'
+import { lookAtProjections } from './projection_file.ts'
 
-const COMMANDS = 2000
+/** Many commands where offsets are drawn; few where every byte is tried. */
+const DRAWN = { commands: 1000, blockEntries: 128 }
+const SWEPT = { commands: 20, blockEntries: 8 }
 /** Members on copies at the same time: they mostly wait for disks and timers. */
 const WORKERS = 3
 
@@ -18,11 +22,13 @@ export interface FlipFigures {
   /** Where a member was silently wrong, or did not start and did not say why: none, when the proof holds. */
   readonly failures: readonly Flipped[]
   readonly by_kind: Readonly<Record<string, Readonly<Record<string, number>>>>
+  /** Of this process, all threads. */
+  readonly cpu_seconds: number
 }
 
 export interface FlipOptions {
-  /** How many offsets are drawn, besides one in each kind of file; all there are for 'all'. */
-  readonly offsets: number | 'all'
+  /** How many offsets are drawn, one in each kind of file at least; or every byte, and of SQLite's files, mostly empty pages, every so manieth. */
+  readonly offsets: number | { readonly everySqliteByte: number }
   readonly seed: number
   readonly say: (line: string) => void
 }
@@ -32,7 +38,8 @@ export async function proveFlips({ offsets, seed, say }: FlipOptions): Promise<F
   const base = await mkdtemp(join(tmpdir(), 'ultracloud-flip-'))
   try {
     const registry = await loadDomains()
-    const { closed, crashed, shown } = await makeDirectory(base, registry, COMMANDS)
+    const size = typeof offsets === 'number' ? DRAWN : SWEPT
+    const { closed, crashed, shown } = await makeDirectory(base, registry, size)
     const random = new Random(seed)
     const outcomes: Record<Outcome, number> = { harmless: 0, repaired: 0, refused: 0 }
     const byKind: Record<string, Record<string, number>> = {}
@@ -49,29 +56,67 @@ export async function proveFlips({ offsets, seed, say }: FlipOptions): Promise<F
       say(`${path} at ${offset} ^ ${mask}: ${result}${text === '' ? '' : `: ${text}`}`)
     }
     for (const directory of [closed, crashed]) {
+      const original = await originalOf({ directory, registry, ...size }, shown, join(base, 'copy'))
       const found = await filesOf(directory)
       files += found.length
       for (const file of found) bytes += file.bytes
       const drawn = draw(found, offsets, random)
+      const whole = new Set<string>()
       const work = async (worker: number): Promise<void> => {
-        for (const flip of drawn)
-          count(await tryFlip(directory, join(base, `copy-${worker}`), flip, registry, shown))
+        for (const flip of drawn) {
+          const isFirst = !whole.has(kindOf(flip.path))
+          whole.add(kindOf(flip.path))
+          count(
+            await tryFlip(original, join(base, `copy-${worker}`), flip, isFirst ? 'member' : askedOf(flip)),
+          )
+        }
       }
       await Promise.all(Array.from({ length: WORKERS }, (_, worker) => work(worker)))
     }
-    return { files, bytes, flips, outcomes, failures, by_kind: byKind }
+    const { user, system } = process.cpuUsage()
+    const cpuSeconds = Math.round((user + system) / 1e5) / 10
+    return { files, bytes, flips, outcomes, failures, by_kind: byKind, cpu_seconds: cpuSeconds }
   } finally {
     await rm(base, { recursive: true, force: true })
   }
 }
 
+/** What is shown of a sound copy by each who is asked. */
+async function originalOf(opening: Opening, member: Shown, copy: string): Promise<Original> {
+  await cp(opening.directory, copy, { recursive: true })
+  const alone = await Member.open({ ...opening, directory: copy }, { projected: false })
+  const log = await alone.shown(opening.registry, member.lastIndex)
+  await alone.close()
+  const looked = await lookAtProjections(copy, opening.registry)
+  if ('damage' in looked) throw new Error(`projections that nobody has touched: ${looked.damage}`)
+  await rm(copy, { recursive: true })
+  return {
+    ...opening,
+    shown: { member, log, projections: { lastIndex: member.lastIndex, ...looked } },
+    others: new Map(),
+  }
+}
+
+/** Of each kind, the first is for a whole member: it shows that what is noticed is repaired, too. */
+function askedOf({ path }: Flip): Asked {
+  if (!path.startsWith('projections')) return 'log'
+  return isSqlite(path) ? 'projections' : 'member'
+}
+
+function isSqlite(path: string): boolean {
+  return path.includes('.sqlite')
+}
+
 type File = Awaited<ReturnType<typeof filesOf>>[number]
 
 /** One in each kind of file, then offsets drawn from all bytes, but from each kind as often: else one large file took all. */
-function* draw(files: readonly File[], offsets: number | 'all', random: Random): Generator<Flip> {
-  if (offsets === 'all') {
-    for (const { path, bytes } of files)
-      for (let offset = 0; offset < bytes; offset += 1) yield { path, offset, mask: random.between(1, 255) }
+function* draw(files: readonly File[], offsets: FlipOptions['offsets'], random: Random): Generator<Flip> {
+  if (typeof offsets !== 'number') {
+    for (const { path, bytes } of files) {
+      const step = isSqlite(path) ? offsets.everySqliteByte : 1
+      for (let offset = random.between(0, step - 1); offset < bytes; offset += step)
+        yield { path, offset, mask: random.between(1, 255) }
+    }
     return
   }
   const kinds = Map.groupBy(files, ({ path }) => kindOf(path))
