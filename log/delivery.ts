@@ -16,6 +16,7 @@ interface Following {
 }
 
 interface DeliveryPorts {
+  /** Empty while the first of them cannot be read: `resume` says that it can. */
   readonly read: (from: number, to: number, limitBytes: number) => readonly Entry[]
   /** Somebody got further. */
   readonly progress: () => void
@@ -68,6 +69,11 @@ export class Delivery {
     for (const following of this.#following) this.#pump(following)
   }
 
+  /** What could not be read can be, now. */
+  resume(): void {
+    for (const following of this.#following) this.#schedule(following)
+  }
+
   /** The last index that every synchronous follower which has caught up once has had. */
   applied(): number {
     let applied = this.#deliverable
@@ -118,14 +124,16 @@ export class Delivery {
         this.#schedule(following)
         return
       }
-      this.#deliver(following)
+      if (!this.#deliver(following)) return
     }
   }
 
-  #deliver(following: Following): void {
+  /** False when nothing can be delivered now. */
+  #deliver(following: Following): boolean {
     try {
       const to = Math.min(this.#deliverable, following.next + batchEntriesMax - 1)
       const entries = this.#ports.read(following.next, to, batchBytesMax)
+      if (entries.length === 0) return false
       const result = following.follower(entries)
       following.synchronous = result === undefined
       if (result === undefined) following.next += entries.length
@@ -134,6 +142,7 @@ export class Delivery {
       this.#end(following)
       this.#ports.failed(error)
     }
+    return true
   }
 
   #await(following: Following, count: number, result: Promise<void>): void {

@@ -8,15 +8,19 @@ import {
   type Log,
   LogError,
   type LogStatus,
+  type MemberId,
   type Proposal,
 } from './log.ts'
 import { type LogOptions, resolveTimes } from './node-options.ts'
 import { checkSize, Proposals } from './proposals.ts'
 import type { Effects, LeadershipChange } from './raft/effects.ts'
 import { Raft } from './raft/raft.ts'
+import { ReadableLog } from './readable-log.ts'
 import { Reads } from './reads.ts'
 import { Scrubber } from './scrubber.ts'
+import { SegmentRepair } from './segment-repair.ts'
 import { StandingReport } from './standing-report.ts'
+import type { BlockPart } from './storage/block.ts'
 import { formatDirectory, isFormatted } from './storage/format.ts'
 import { LogStore } from './storage/store.ts'
 import { Ticker } from './ticker.ts'
@@ -54,6 +58,8 @@ class LogNode implements Log {
   readonly #options: LogOptions
   readonly #times: ReturnType<typeof resolveTimes>
   readonly #store: LogStore
+  readonly #repair: SegmentRepair
+  readonly #readable: ReadableLog
   readonly #raft: Raft
   readonly #driver: Driver
   readonly #proposals = new Proposals()
@@ -76,6 +82,13 @@ class LogNode implements Log {
     this.#times = resolveTimes(options)
     this.#store = store
     const isAlone = options.members.length === 1
+    this.#repair = new SegmentRepair(store.segments, {
+      peers: options.members.map(({ id }) => id).filter((id) => id !== options.memberId),
+      fetch: (peer, firstIndex, signal) => this.#fetchBlock(peer, firstIndex, signal),
+      repaired: () => this.#delivery.resume(),
+      warn: (message) => options.warn?.(message),
+    })
+    this.#readable = new ReadableLog(store, this.#repair)
     this.#raft = new Raft(
       {
         id: options.memberId,
@@ -87,7 +100,7 @@ class LogNode implements Log {
         standing: isAlone && store.standing === 'recovering' ? 'voter' : store.standing,
         origin: store.origin,
       },
-      store,
+      this.#readable,
       store.hardState,
     )
     this.#driver = new Driver(this.#raft, store, {
@@ -102,15 +115,15 @@ class LogNode implements Log {
     const { electionMilliseconds } = this.#times
     this.#reads = new Reads(4 * electionMilliseconds, electionMilliseconds, () => this.#raft.readIndex())
     this.#delivery = new Delivery(2 * electionMilliseconds, {
-      read: (from, to, limitBytes) => this.#store.entries(from, to, limitBytes),
+      read: (from, to, limitBytes) => this.#readable.entries(from, to, limitBytes),
       progress: () => this.#driver.run(() => this.#delivered()),
       failed: (error) => this.fail(error),
     })
     this.#delivery.advance(store.sealedIndex)
     this.#ticker = new Ticker(this.#times.tickMilliseconds, this.#times.heartbeatTicks, () => this.#tick())
     this.#standing = new StandingReport(4 * electionMilliseconds, (text) => options.warn?.(text))
-    this.#scrubber = new Scrubber(store.segments, this.#times.scrubMilliseconds, ({ message }) =>
-      options.warn?.(message),
+    this.#scrubber = new Scrubber(store.segments, this.#times.scrubMilliseconds, (damage) =>
+      this.#repair.found(damage),
     )
   }
 
@@ -122,6 +135,7 @@ class LogNode implements Log {
     this.#transport = await startTransport(this.#options, this.#times.electionMilliseconds, {
       deliver: (message) => this.#driver.run(() => this.#raft.step(message)),
       status: () => this.status(),
+      block: (firstIndex) => this.#repair.block(firstIndex),
     })
     this.#ticker.start()
     this.#scrubber.start()
@@ -153,7 +167,7 @@ class LogNode implements Log {
   async read(from: number, to: number, limitBytes: number): Promise<readonly Entry[]> {
     this.#checkRunning()
     if (!Number.isSafeInteger(from) || from < 1) throw new RangeError(`cannot read from index ${from}`)
-    return this.#store.entries(from, Math.min(to, this.#delivery.deliverable), limitBytes)
+    return this.#readable.whenRead(from, Math.min(to, this.#delivery.deliverable), limitBytes)
   }
 
   follow(from: number, follower: Follower): () => void {
@@ -195,6 +209,7 @@ class LogNode implements Log {
     this.#stop(`the member has stopped: ${this.#failure.message}`)
     void this.#transport?.close()
     void this.#scrubber.stop()
+    void this.#repair.stop()
     this.#leadership.next({ term: this.#leadership.value.term, leader: 0, ready: false })
     this.#options.failed(this.#failure)
   }
@@ -210,6 +225,7 @@ class LogNode implements Log {
     this.#stop('the member was closed')
     await this.#transport?.close()
     await this.#scrubber.stop()
+    await this.#repair.stop()
     await this.#store.close()
     this.#leadership.complete()
   }
@@ -243,6 +259,11 @@ class LogNode implements Log {
 
   #checkRunning(): void {
     if (this.#state !== 'running') throw this.#stoppedError()
+  }
+
+  #fetchBlock(peer: MemberId, firstIndex: number, signal: AbortSignal): AsyncIterable<BlockPart> {
+    if (this.#transport === undefined) throw new LogError('CLOSED', 'the transport has not started')
+    return this.#transport.fetchBlock(peer, firstIndex, signal)
   }
 
   #tick(): void {

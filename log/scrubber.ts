@@ -1,4 +1,4 @@
-import type { StorageError } from './storage/errors.ts'
+import type { SegmentDamaged } from './storage/errors.ts'
 import { scrub } from './storage/scrub.ts'
 import type { Segments } from './storage/segments.ts'
 
@@ -9,12 +9,12 @@ const firstMilliseconds = 1000
 export class Scrubber {
   readonly #segments: Segments
   readonly #intervalMilliseconds: number
-  readonly #found: (damage: StorageError) => void
+  readonly #found: (damage: SegmentDamaged) => void
   readonly #stopping = new AbortController()
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
 
-  constructor(segments: Segments, intervalMilliseconds: number, found: (damage: StorageError) => void) {
+  constructor(segments: Segments, intervalMilliseconds: number, found: (damage: SegmentDamaged) => void) {
     this.#segments = segments
     this.#intervalMilliseconds = intervalMilliseconds
     this.#found = found

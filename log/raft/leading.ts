@@ -147,7 +147,9 @@ export class Leading {
 
   #flushPeer(id: MemberId, progress: Progress, readTag: number, messages: AppendRequest[]): void {
     while (!progress.paused && (progress.state === 'probe' || progress.nextIndex <= this.#log.lastIndex)) {
-      messages.push(this.#append(id, progress, readTag))
+      const append = this.#append(id, progress, readTag)
+      if (append === undefined) break
+      messages.push(append)
     }
     if (this.transfer.isReady(id, this.#isLevelWith(progress))) {
       messages.push(this.#emptyAppend(id, progress, progress.matchIndex, readTag, true))
@@ -162,12 +164,12 @@ export class Leading {
     return matchIndex === this.#log.lastIndex && matchIndex === this.#log.commitIndex
   }
 
-  #append(to: MemberId, progress: Progress, readTag: number): AppendRequest {
+  /** Undefined when there are entries for a peer that does not need to be probed, and none can be read now. */
+  #append(to: MemberId, progress: Progress, readTag: number): AppendRequest | undefined {
     const previousIndex = progress.nextIndex - 1
-    const entries =
-      progress.nextIndex <= this.#log.lastIndex
-        ? this.#log.entriesFrom(progress.nextIndex, this.#limits.maxBytesPerAppend)
-        : []
+    const hasMore = progress.nextIndex <= this.#log.lastIndex
+    const entries = hasMore ? this.#log.entriesFrom(progress.nextIndex, this.#limits.maxBytesPerAppend) : []
+    if (hasMore && entries.length === 0 && progress.state !== 'probe') return undefined
     let bytes = 0
     for (const entry of entries) bytes += entry.payload.byteLength
     const lastIndex = previousIndex + entries.length

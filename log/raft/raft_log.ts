@@ -76,7 +76,7 @@ export class RaftLog {
     return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex)
   }
 
-  /** Entries from `from` on: at most `limitBytes` of payload, but one at least when there is one. */
+  /** Entries from `from` on: at most `limitBytes` of payload, but one at least when there is one that can be read. */
   entriesFrom(from: number, limitBytes: number): readonly Entry[] {
     invariant(
       from >= 1 && from <= this.lastIndex + 1,
@@ -85,6 +85,7 @@ export class RaftLog {
     const entries: Entry[] = []
     if (from <= this.#stableIndex) {
       entries.push(...this.#view.entries(from, this.#stableIndex, limitBytes))
+      if (entries.length === 0) return entries
       invariant(entries[0]?.index === from, `storage did not return entry ${from}`)
     }
     let bytes = 0

@@ -115,6 +115,9 @@ export interface LogView {
   lastIndex(): number
   /** The term of a stored entry, or 0 for index 0. Throws RangeError outside [0, lastIndex]. */
   termAt(index: number): number
-  /** Entries from `from` (inclusive) in order: at most `limitBytes` of payload, but one entry at least when there is one. */
+  /**
+   * Entries from `from` (inclusive) in order: at most `limitBytes` of payload, but one entry at least when there is one. Empty while
+   * the first cannot be read: its segment is damaged, and being repaired.
+   */
   entries(from: number, to: number, limitBytes: number): readonly Entry[]
 }

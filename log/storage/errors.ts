@@ -32,6 +32,16 @@ export class StorageError extends LogError {
   }
 }
 
+/** A sealed segment that is missing or damaged: what it held, other members have as well. */
+export class SegmentDamaged extends StorageError {
+  /** Of the block that it holds. */
+  readonly firstIndex: number
+  constructor(firstIndex: number, message: string) {
+    super('SEGMENT_DAMAGED', message)
+    this.firstIndex = firstIndex
+  }
+}
+
 /** What an operator can do about a member that lost acknowledged data; part of the messages that say so. */
 export const restoreAdvice =
   'The member does not start, because it could contradict what it has promised. In a cluster of several members let it ' +

@@ -3,8 +3,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { crc32, zstdDecompress } from 'node:zlib'
 import { BlockHash, chainStart } from './chain.ts'
-import { StorageError } from './errors.ts'
-import { decodeFrame, Segment } from './segment.ts'
+import { SegmentDamaged } from './errors.ts'
+import { damaged, decodeFrame, Segment } from './segment.ts'
 import type { FrameRow } from './segment-format.ts'
 import type { Segments } from './segments.ts'
 
@@ -16,7 +16,7 @@ export interface ScrubReport {
   /** The end of the hash chain, in hex. Equal on every member for the same number of segments. */
   readonly chain: string
   /** Empty when everything is what was written. */
-  readonly damage: readonly StorageError[]
+  readonly damage: readonly SegmentDamaged[]
 }
 
 /**
@@ -25,26 +25,31 @@ export interface ScrubReport {
  */
 export async function scrub(segments: Segments, signal?: AbortSignal): Promise<ScrubReport> {
   const count = segments.count
-  const damage: StorageError[] = []
+  const damage: SegmentDamaged[] = []
   let entries = 0
-  let link = { crc: 0, chain: chainStart }
+  /** Undefined behind a segment whose end cannot be read. */
+  let link: { crc: number; chain: Buffer } | undefined = { crc: 0, chain: chainStart }
   for (let position = 0; position < count; position += 1) {
     const path = segments.pathOf(position)
     try {
       const segment = Segment.open(path)
       const { trailer } = segment
-      if (trailer.previousCrc !== link.crc || !trailer.previousChain.equals(link.chain)) {
-        throw new StorageError('SEGMENT_DAMAGED', `${path} does not follow the segment before it`)
-      }
+      const before = link
       link = { crc: trailer.lastCrc, chain: trailer.chain }
+      if (
+        before !== undefined &&
+        (trailer.previousCrc !== before.crc || !trailer.previousChain.equals(before.chain))
+      )
+        throw new RangeError('it does not follow the segment before it')
       entries += await scrubSegment(segment, signal)
     } catch (error) {
       signal?.throwIfAborted()
-      const known = error instanceof StorageError
-      damage.push(known ? error : new StorageError('SEGMENT_DAMAGED', `${path}: ${String(error)}`))
+      const known = error instanceof SegmentDamaged
+      if (known) link = undefined
+      damage.push(known ? error : damaged(path, error))
     }
   }
-  return { segments: count, entries, chain: link.chain.toString('hex'), damage }
+  return { segments: count, entries, chain: segments.end.chain.toString('hex'), damage }
 }
 
 async function scrubSegment(segment: Segment, signal: AbortSignal | undefined): Promise<number> {
@@ -73,7 +78,8 @@ async function scrubSegment(segment: Segment, signal: AbortSignal | undefined): 
   return count
 }
 
-async function readFrame(file: Awaited<ReturnType<typeof open>>, row: FrameRow): Promise<Buffer> {
+/** The records of one frame, whose checksum holds. Throws RangeError. */
+export async function readFrame(file: Awaited<ReturnType<typeof open>>, row: FrameRow): Promise<Buffer> {
   const compressed = Buffer.allocUnsafe(row.compressedBytes)
   const { bytesRead } = await file.read(compressed, 0, compressed.length, row.offset)
   if (bytesRead !== compressed.length) throw new RangeError('file is cut short')

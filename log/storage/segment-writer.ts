@@ -76,8 +76,15 @@ export class SegmentWriter {
     if (this.#frameBytes >= frameBytesTarget) await this.#closeFrame()
   }
 
-  async finish(): Promise<SegmentTrailer> {
+  /**
+   * Makes the segment appear, in place of one that is there. Throws RangeError, before that, when the end of the chain is another than
+   * the one that is expected.
+   */
+  async finish(expectedChain?: Buffer): Promise<SegmentTrailer> {
     if (this.#frame.length > 0) await this.#closeFrame()
+    const chain = this.#hash.finish()
+    if (expectedChain !== undefined && !chain.equals(expectedChain))
+      throw new RangeError('the entries are not those of the hash chain')
     const trailer: SegmentTrailer = {
       firstIndex: this.#firstIndex,
       count: this.#count,
@@ -85,7 +92,7 @@ export class SegmentWriter {
       lastCrc: this.#lastCrc,
       lastTerm: this.#lastTerm,
       previousChain: this.#previousChain,
-      chain: this.#hash.finish(),
+      chain,
       frames: this.#frames,
     }
     await this.#write(encodeTrailer(trailer))

@@ -1,11 +1,13 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { basename } from 'node:path'
 import { crc32, zstdDecompressSync } from 'node:zlib'
 import { decodeEntry, recordLength, type StoredEntry } from './entry.ts'
-import { restoreAdvice, StorageError } from './errors.ts'
+import { restoreAdvice, SegmentDamaged } from './errors.ts'
 import {
   decodeTrailer,
   type FrameRow,
   type SegmentTrailer,
+  segmentFirstIndex,
   tableLength,
   trailerBytes,
 } from './segment-format.ts'
@@ -16,9 +18,10 @@ function readExactly(file: number, offset: number, length: number): Buffer {
   return content
 }
 
-function damaged(path: string, error: unknown): StorageError {
+/** A segment of which something is not what was written, with the way out. */
+export function damaged(path: string, error: unknown): SegmentDamaged {
   const cause = error instanceof Error ? error.message : String(error)
-  return new StorageError('SEGMENT_DAMAGED', `${path}: ${cause}. ${restoreAdvice}`)
+  return new SegmentDamaged(segmentFirstIndex(basename(path)) ?? 0, `${path}: ${cause}. ${restoreAdvice}`)
 }
 
 /** Decodes and checks the records of one decompressed frame. Throws RangeError when they are not those of `row`. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Entry } from '../raft/types.ts'
 import { chainStart } from './chain.ts'
 import type { StoredEntry } from './entry.ts'
-import { restoreAdvice, StorageError } from './errors.ts'
+import { restoreAdvice, SegmentDamaged, StorageError } from './errors.ts'
 import { removeTemporaryFiles } from './files.ts'
 import { Segment } from './segment.ts'
 import { type FrameRow, type SegmentTrailer, segmentFirstIndex, segmentName } from './segment-format.ts'
@@ -75,14 +75,55 @@ export class Segments {
   }
 
   pathOf(position: number): string {
-    return join(this.directory, segmentName(position * this.#blockEntries + 1))
+    return join(this.directory, segmentName(this.firstIndexOf(position)))
+  }
+
+  firstIndexOf(position: number): number {
+    return position * this.#blockEntries + 1
+  }
+
+  /** The position of the segment that holds, or would hold, an entry. */
+  positionOf(index: number): number {
+    return Math.floor((index - 1) / this.#blockEntries)
+  }
+
+  /**
+   * The end of the hash chain that a segment's block must have, from what follows it: whatever hashes to that, over whatever it says
+   * comes before it, is what was sealed. Throws SegmentDamaged when the segment after it is damaged, too.
+   */
+  chainAfter(position: number): Buffer {
+    return position === this.#count - 1
+      ? this.#end.chain
+      : Segment.open(this.pathOf(position + 1)).trailer.previousChain
+  }
+
+  /** A segment's file was replaced: nothing that was read of the old one is answered any more. */
+  replaced(position: number): void {
+    this.#opened.delete(position)
+    for (const firstIndex of this.#frames.keys())
+      if (this.positionOf(firstIndex) === position) this.#frames.delete(firstIndex)
   }
 
   termAt(index: number): number {
+    if (index === this.lastIndex) return this.#end.lastTerm
     const { segment, frame } = this.#locate(index)
     return frame.firstTerm === frame.lastTerm
       ? frame.firstTerm
       : this.#stored(segment, frame, index).entry.term
+  }
+
+  /** The term of a whole segment, from those before and after it; undefined when they are not of one term, or cannot be read. */
+  termAround(firstIndex: number): number | undefined {
+    const position = this.positionOf(firstIndex)
+    try {
+      const before = position === 0 ? 0 : Segment.open(this.pathOf(position - 1)).trailer.lastTerm
+      const isLast = position === this.#count - 1
+      const next = isLast ? undefined : Segment.open(this.pathOf(position + 1)).trailer.frames[0]
+      const after = isLast ? this.#end.lastTerm : next?.firstTerm
+      return before === after ? after : undefined
+    } catch {
+      return undefined
+    }
   }
 
   crcAt(index: number): number {
@@ -109,7 +150,7 @@ export class Segments {
 
   #locate(index: number): { segment: Segment; frame: FrameRow } {
     if (index < 1 || index > this.lastIndex) throw new RangeError(`index ${index} is not sealed`)
-    const segment = this.#segment(Math.floor((index - 1) / this.#blockEntries))
+    const segment = this.#segment(this.positionOf(index))
     return { segment, frame: segment.frameOf(index) }
   }
 
@@ -119,9 +160,9 @@ export class Segments {
     const path = this.pathOf(position)
     const segment = Segment.open(path)
     const { firstIndex, count } = segment.trailer
-    if (firstIndex !== position * this.#blockEntries + 1 || count !== this.#blockEntries) {
-      throw new StorageError(
-        'SEGMENT_DAMAGED',
+    if (firstIndex !== this.firstIndexOf(position) || count !== this.#blockEntries) {
+      throw new SegmentDamaged(
+        this.firstIndexOf(position),
         `${path} holds other entries than its name says. ${restoreAdvice}`,
       )
     }

@@ -18,6 +18,7 @@ import type {
 } from '../raft/types.ts'
 import { type GrpcListener, listenGrpc, type SecureListening } from '../tls/grpc_listener.ts'
 import { checkCall, type PeerIdentity, type Refusal } from './authentication.ts'
+import { type BlockCall, BlockServer } from './blocks.ts'
 import { channelOptions } from './limits.ts'
 import { peerService } from './messages.ts'
 import { PendingCalls } from './pending.ts'
@@ -52,12 +53,14 @@ export class Incoming {
   constructor(identity: PeerIdentity, ports: TransportPorts) {
     this.#identity = identity
     this.#ports = ports
+    const blocks = new BlockServer(identity, ports.block)
     this.#server.addService(peerService, {
       vote: (call: ServerUnaryCall<VoteRequest, VoteResponse>, answer: sendUnaryData<VoteResponse>) =>
         this.#unary(call, answer, (from) => this.#votes.add(from, voteKey(call.request), call, answer)),
       probe: (call: ServerUnaryCall<ProbeRequest, ProbeResponse>, answer: sendUnaryData<ProbeResponse>) =>
         this.#unary(call, answer, (from) => this.#probes.add(from, call.request.nonce, call, answer)),
       appendEntries: (call: AppendCall) => this.#append(call),
+      fetchBlock: (call: BlockCall) => blocks.serve(call),
     })
     this.#server.addService(chainfireService, chainfireHandlers(ports.status))
   }

@@ -3,12 +3,14 @@ import type {
   AppendResponse,
   Entry,
   EntryKind,
+  MemberId,
   ProbeRequest,
   ProbeResponse,
   Standing,
   VoteRequest,
   VoteResponse,
 } from '../raft/types.ts'
+import type { BlockPart } from '../storage/block.ts'
 import { type Codec, codecOf, type Method, methodOf, toNumber, type Uint64 } from './schema.ts'
 
 type Wire<T> = {
@@ -155,12 +157,27 @@ const probeResponse = mapped<ProbeResponse, WireProbeResponse>(
   },
 )
 
+/** Asks for the sealed block that begins with an entry. */
+export interface BlockRequest {
+  readonly from: MemberId
+  readonly to: MemberId
+  readonly firstIndex: number
+}
+
+const blockRequest = mapped<BlockRequest, Omit<BlockRequest, 'firstIndex'> & { readonly firstIndex: Uint64 }>(
+  codecOf('BlockRequest'),
+  (message) => message,
+  ({ from, to, firstIndex }) => ({ from, to, firstIndex: toNumber(firstIndex) }),
+)
+
 export const peerService: {
   readonly vote: Method<VoteRequest, VoteResponse>
   readonly appendEntries: Method<AppendRequest, AppendResponse>
   readonly probe: Method<ProbeRequest, ProbeResponse>
+  readonly fetchBlock: Method<BlockRequest, BlockPart>
 } = {
   vote: methodOf('ChainfirePeer', 'Vote', voteRequest, voteResponse),
   appendEntries: methodOf('ChainfirePeer', 'AppendEntries', appendRequest, appendResponse),
   probe: methodOf('ChainfirePeer', 'Probe', probeRequest, probeResponse),
+  fetchBlock: methodOf('ChainfirePeer', 'FetchBlock', blockRequest, codecOf<BlockPart>('BlockPart')),
 }

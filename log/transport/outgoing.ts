@@ -13,7 +13,9 @@ import type {
   ProbeRequest,
   VoteRequest,
 } from '../raft/types.ts'
+import type { BlockPart } from '../storage/block.ts'
 import { callMetadata, type PeerIdentity } from './authentication.ts'
+import { fetchBlock } from './blocks.ts'
 import { channelOptions, pendingCallsMax } from './limits.ts'
 import { peerService } from './messages.ts'
 import type { Method } from './schema.ts'
@@ -82,6 +84,11 @@ export class Outgoing {
     this.#call(peerService.probe, message, () => {
       this.#pendingProbes -= 1
     })
+  }
+
+  /** Throws, also within the iteration, why the peer does not give it. */
+  block(firstIndex: number, signal: AbortSignal): AsyncIterable<BlockPart> {
+    return fetchBlock(this.#client, this.#identity, this.#peer, firstIndex, signal)
   }
 
   close(): void {

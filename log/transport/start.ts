@@ -46,6 +46,11 @@ export async function startTransport(
   return {
     port,
     send: (message) => route(message, incoming, outgoing),
+    fetchBlock: (peer, firstIndex, signal) => {
+      const known = outgoing.get(peer)
+      if (known === undefined) throw new RangeError(`member ${peer} is no peer`)
+      return known.block(firstIndex, signal)
+    },
     close: async () => {
       for (const peer of outgoing.values()) peer.close()
       await incoming.close()

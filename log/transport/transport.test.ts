@@ -10,8 +10,10 @@ import type {
   VoteRequest,
   VoteResponse,
 } from '../raft/types.ts'
+import type { BlockPart } from '../storage/block.ts'
 import { eventually } from '../test-cluster.ts'
 import { callMetadata, type PeerIdentity } from './authentication.ts'
+import { fetchBlock } from './blocks.ts'
 import { messageBytesMax } from './limits.ts'
 import { peerService } from './messages.ts'
 import { chainfireService, type MemberListResponse, type StatusResponse } from './public.ts'
@@ -71,6 +73,7 @@ async function start(
     },
     1000,
     {
+      block,
       deliver: (message) => {
         received.push(message)
         answer?.(message, transport)
@@ -80,6 +83,23 @@ async function start(
   )
   closers.push(() => transport.close())
   return { transport, port: transport.port, received, warnings }
+}
+
+let blockHeldBy: Promise<void> = Promise.resolve()
+
+/** One block, in two parts, that begins with entry 1. */
+async function* block(firstIndex: number): AsyncGenerator<BlockPart> {
+  if (firstIndex !== 1) throw new RangeError(`no block begins with entry ${firstIndex}`)
+  yield { previousChain: Buffer.from('before'), previousChecksum: 2 ** 32 - 1, records: Buffer.from('some') }
+  await blockHeldBy
+  yield { previousChain: Buffer.alloc(0), previousChecksum: 0, records: Buffer.alloc(1024 * 1024, 'x') }
+}
+
+async function partsOf({ transport }: Started, peer: number, firstIndex: number): Promise<BlockPart[]> {
+  const parts: BlockPart[] = []
+  for await (const part of transport.fetchBlock(peer, firstIndex, new AbortController().signal))
+    parts.push(part)
+  return parts
 }
 
 function appendRequest(change: Partial<AppendRequest> = {}): AppendRequest {
@@ -311,6 +331,29 @@ test('what is sent to a peer that takes nothing is bounded: the rest is dropped'
   one.transport.send(appendRequest({ term: 99 }))
   await eventually('the last', () => two.received.some(({ term }) => term === 99))
   expect(two.received.length).toBeLessThanOrEqual(34)
+})
+
+test('a block comes in its parts, one to a peer at a time, to members alone', async () => {
+  const two = await start(2, {})
+  const one = await start(1, { 2: two.port })
+  const parts = await partsOf(one, 2, 1)
+  expect(parts.map(({ records }) => records.length)).toEqual([4, 1024 * 1024])
+  expect(Buffer.from(parts[0]?.previousChain ?? []).toString()).toBe('before')
+  expect(parts[0]?.previousChecksum).toBe(2 ** 32 - 1)
+  await expect(partsOf(one, 2, 2)).rejects.toThrow('NOT_FOUND: no block begins with entry 2')
+  expect(() => one.transport.fetchBlock(9, 1, new AbortController().signal)).toThrow('is no peer')
+  const refused = async (who: PeerIdentity): Promise<void> => {
+    for await (const part of fetchBlock(client(two.port), who, 2, 1, new AbortController().signal))
+      expect(part).toBeUndefined()
+  }
+  await expect(refused(identity({ clusterSecret: 'another' }))).rejects.toThrow('UNAUTHENTICATED')
+  await expect(refused(identity({ clusterId: 'cluster-b' }))).rejects.toThrow('FAILED_PRECONDITION')
+  const held = Promise.withResolvers<void>()
+  blockHeldBy = held.promise
+  const first = partsOf(one, 2, 1)
+  await expect(partsOf(one, 2, 1)).rejects.toThrow('RESOURCE_EXHAUSTED')
+  held.resolve()
+  expect(await first).toHaveLength(2)
 })
 
 test('anyone may ask for the members and the status', async () => {

@@ -22,7 +22,7 @@ const answers: Answers = {
 }
 
 /** What a file of projections shows, or why it is thrown away and made anew. */
-export type Looked = { readonly parts: Readonly<Record<string, string>> } | { readonly damage: string }
+type Looked = { readonly parts: Readonly<Record<string, string>> } | { readonly damage: string }
 
 /** Opens and scrubs the projections of a directory as the worker of a member does, without its thread and its log. */
 export async function lookAtProjections(directory: string, registry: Registry): Promise<Looked> {

@@ -4,14 +4,16 @@ import { join } from 'node:path'
 import { loadDomains } from '../../domains/load.ts'
 import { Random } from '../sim/random.ts'
 import { filesOf, makeDirectory } from './directory.ts'
-import { type Asked, type Flip, type Flipped, type Original, type Outcome, tryFlip } from './flip.ts'
+import type { Asked, Flip, Flipped, Original, Outcome } from './flip.ts'
+import { FlipProcess } from './flip_process.ts'
 import { Member, type Opening, type Shown } from './member.ts'
 import { lookAtProjections } from './projection_file.ts'
+import { lookAtLog } from './stored_log.ts'
 
 /** Many commands where offsets are drawn; few where every byte is tried. */
 const DRAWN = { commands: 1000, blockEntries: 128 }
 const SWEPT = { commands: 20, blockEntries: 8 }
-/** Members on copies at the same time: they mostly wait for disks and timers. */
+/** Processes, each with a copy at a time: they wait for disks and timers, too. */
 const WORKERS = 3
 
 export interface FlipFigures {
@@ -22,7 +24,7 @@ export interface FlipFigures {
   /** Where a member was silently wrong, or did not start and did not say why: none, when the proof holds. */
   readonly failures: readonly Flipped[]
   readonly by_kind: Readonly<Record<string, Readonly<Record<string, number>>>>
-  /** Of this process, all threads. */
+  /** Of all processes and threads. */
   readonly cpu_seconds: number
 }
 
@@ -36,12 +38,13 @@ export interface FlipOptions {
 /** Flips bytes in every kind of file of a data directory, one at a time: each is harmless, repaired, or refused; never silently wrong. */
 export async function proveFlips({ offsets, seed, say }: FlipOptions): Promise<FlipFigures> {
   const base = await mkdtemp(join(tmpdir(), 'ultracloud-flip-'))
+  const workers = Array.from({ length: WORKERS }, () => new FlipProcess())
   try {
     const registry = await loadDomains()
     const size = typeof offsets === 'number' ? DRAWN : SWEPT
     const { closed, crashed, shown } = await makeDirectory(base, registry, size)
     const random = new Random(seed)
-    const outcomes: Record<Outcome, number> = { harmless: 0, repaired: 0, refused: 0 }
+    const outcomes: Record<Outcome, number> = { harmless: 0, repaired: 0, refused: 0, aborted: 0 }
     const byKind: Record<string, Record<string, number>> = {}
     const failures: Flipped[] = []
     let [files, bytes, flips] = [0, 0, 0]
@@ -56,33 +59,45 @@ export async function proveFlips({ offsets, seed, say }: FlipOptions): Promise<F
       say(`${path} at ${offset} ^ ${mask}: ${result}${text === '' ? '' : `: ${text}`}`)
     }
     for (const directory of [closed, crashed]) {
-      const original = await originalOf({ directory, registry, ...size }, shown, join(base, 'copy'))
+      const opening = { directory, blockEntries: size.blockEntries }
+      const original = {
+        ...opening,
+        shown: await shownOf({ ...opening, registry }, shown, join(base, 'copy')),
+      }
       const found = await filesOf(directory)
       files += found.length
       for (const file of found) bytes += file.bytes
       const drawn = draw(found, offsets, random)
       const whole = new Set<string>()
-      const work = async (worker: number): Promise<void> => {
+      const work = async (worker: FlipProcess, copy: string): Promise<void> => {
         for (const flip of drawn) {
           const isFirst = !whole.has(kindOf(flip.path))
           whole.add(kindOf(flip.path))
-          count(
-            await tryFlip(original, join(base, `copy-${worker}`), flip, isFirst ? 'member' : askedOf(flip)),
-          )
+          const asked = isFirst ? 'member' : askedOf(flip, offsets)
+          count(await worker.try({ original, copy, flip, asked }))
         }
       }
-      await Promise.all(Array.from({ length: WORKERS }, (_, worker) => work(worker)))
+      await Promise.all(workers.map((worker, number) => work(worker, join(base, `copy-${number}`))))
     }
     const { user, system } = process.cpuUsage()
-    const cpuSeconds = Math.round((user + system) / 1e5) / 10
-    return { files, bytes, flips, outcomes, failures, by_kind: byKind, cpu_seconds: cpuSeconds }
+    const cpu = workers.reduce((sum, worker) => sum + worker.cpu, user + system)
+    return {
+      files,
+      bytes,
+      flips,
+      outcomes,
+      failures,
+      by_kind: byKind,
+      cpu_seconds: Math.round(cpu / 1e5) / 10,
+    }
   } finally {
+    await Promise.all(workers.map((worker) => worker.close()))
     await rm(base, { recursive: true, force: true })
   }
 }
 
 /** What is shown of a sound copy by each who is asked. */
-async function originalOf(opening: Opening, member: Shown, copy: string): Promise<Original> {
+async function shownOf(opening: Opening, member: Shown, copy: string): Promise<Original['shown']> {
   await cp(opening.directory, copy, { recursive: true })
   const alone = await Member.open({ ...opening, directory: copy }, { projected: false })
   const log = await alone.shown(opening.registry, member.lastIndex)
@@ -90,15 +105,15 @@ async function originalOf(opening: Opening, member: Shown, copy: string): Promis
   const looked = await lookAtProjections(copy, opening.registry)
   if ('damage' in looked) throw new Error(`projections that nobody has touched: ${looked.damage}`)
   await rm(copy, { recursive: true })
-  return {
-    ...opening,
-    shown: { member, log, projections: { lastIndex: member.lastIndex, ...looked } },
-    others: new Map(),
-  }
+  await cp(opening.directory, copy, { recursive: true })
+  const store = { lastIndex: member.lastIndex, parts: (await lookAtLog(copy)).parts }
+  await rm(copy, { recursive: true })
+  return { member, log, store, projections: { lastIndex: member.lastIndex, ...looked } }
 }
 
 /** Of each kind, the first is for a whole member: it shows that what is noticed is repaired, too. */
-function askedOf({ path }: Flip): Asked {
+function askedOf({ path }: Flip, offsets: FlipOptions['offsets']): Asked {
+  if (typeof offsets !== 'number' && path.startsWith('chainfire')) return 'store'
   if (!path.startsWith('projections')) return 'log'
   return isSqlite(path) ? 'projections' : 'member'
 }

@@ -4,6 +4,7 @@ import { connect } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { LogStatus } from '../../log/log.ts'
 import type { AppendRequest, Message, VoteRequest } from '../../log/raft/types.ts'
+import type { BlockPart } from '../../log/storage/block.ts'
 import { WatchedTls } from '../../log/tls/watched.ts'
 import { startTransport } from '../../log/transport/start.ts'
 import type { Transport } from '../../log/transport/transport.ts'
@@ -31,6 +32,10 @@ interface Member {
   readonly warnings: string[]
 }
 
+async function* block(): AsyncGenerator<BlockPart> {
+  yield { previousChain: Buffer.alloc(32), previousChecksum: 0, records: Buffer.from('records') }
+}
+
 /** A member's transport, which answers every vote; it believes that every other member is at one port. */
 async function start(memberId: number, paper: Paper | undefined, otherPort: number): Promise<Member> {
   const received: Message[] = []
@@ -51,6 +56,7 @@ async function start(memberId: number, paper: Paper | undefined, otherPort: numb
     { clusterId: CLUSTER, clusterSecret: 'secret', memberId, members, listen, tls, warn },
     WAIT_MS,
     {
+      block,
       deliver: (message) => {
         received.push(message)
         if (message.type === 'vote_request')
@@ -148,6 +154,8 @@ describe('mutual TLS between members', () => {
     other.transport.send(appendRequest(1, 2))
     await warned(other, `PERMISSION_DENIED: the certificate is ${message}`)
     expect(two.received).toEqual([])
+    const parts = other.transport.fetchBlock(2, 1, new AbortController().signal)
+    await expect(parts[Symbol.asyncIterator]().next()).rejects.toThrow('PERMISSION_DENIED')
   })
 
   it.each([
