@@ -1,4 +1,5 @@
 import { reject } from '../../domains/kernel/rejection.ts'
+import { columnsOf, type RowSet } from './row_set.ts'
 import type { ProjectionStore } from './store.ts'
 
 /** Rows in one batch of a feed, at most. */
@@ -36,14 +37,16 @@ export function feedBatch(store: ProjectionStore, query: FeedQuery): FeedBatch {
   const why = store.quarantined.get(set.name)
   if (why !== undefined) reject('UNAVAILABLE', `projection ${set.name} is quarantined: ${why}`, {})
   if (query.history === history && query.fromRevision > 0)
-    return changesSince(store, query, revision, history)
+    return changesSince(store, set, query, revision, history)
   const pinned = query.after?.revision ?? revision
-  // The plus keeps SQLite from the index by slice and revision: in the order of keys it stops after one batch.
+  // The plus keeps SQLite from the index by slice and revision: in the order of keys it stops after one batch. The index of the
+  // current rows by slice leaves out those that are in none.
+  const inSlice = query.slice === '' ? '+slice = ?' : `slice = ? AND slice <> ''`
   const sql =
     pinned < revision
-      ? `SELECT key, data, max(revision) FROM "${set.name}.history" WHERE +slice = ? AND key > ? AND revision <= ${pinned}
+      ? `SELECT key, data, max(revision) FROM (${rowsOf(set, '.history')}) WHERE +slice = ? AND key > ? AND revision <= ${pinned}
           GROUP BY key HAVING data IS NOT NULL ORDER BY key LIMIT ?`
-      : `SELECT key, data FROM "${set.name}" WHERE slice = ? AND key > ? ORDER BY key LIMIT ?`
+      : `SELECT key, data FROM (${rowsOf(set, '')}) WHERE ${inSlice} AND key > ? ORDER BY key LIMIT ?`
   const rows = store.database
     .prepare(sql)
     .all(query.slice, query.after?.key ?? '', BATCH_ROWS + 1) as unknown as readonly {
@@ -59,8 +62,14 @@ export function feedBatch(store: ProjectionStore, query: FeedQuery): FeedBatch {
   }
 }
 
+/** The rows of resources are in no slice. */
+function rowsOf({ name, shape }: RowSet, table: '' | '.history'): string {
+  return `SELECT ${columnsOf(shape)} FROM "${name}${table}"`
+}
+
 function changesSince(
   store: ProjectionStore,
+  set: RowSet,
   query: FeedQuery,
   revision: number,
   history: string,
@@ -72,7 +81,7 @@ function changesSince(
       { revision },
     )
   }
-  const sql = `SELECT key, revision, data FROM "${query.projection}.history" WHERE slice = ? AND (revision, key) > (?, ?) ORDER BY revision, key LIMIT ?`
+  const sql = `SELECT key, revision, data FROM (${rowsOf(set, '.history')}) WHERE slice = ? AND (revision, key) > (?, ?) ORDER BY revision, key LIMIT ?`
   const from =
     query.after === undefined ? [query.fromRevision + 1, ''] : [query.after.revision, query.after.key]
   const found = store.database.prepare(sql).all(query.slice, ...from, BATCH_ROWS + 1) as unknown as readonly {

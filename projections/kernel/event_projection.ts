@@ -23,8 +23,10 @@ export interface EventProjection {
 }
 
 export interface OpenEventProjection {
-  /** Within the transaction of the checkpoint. */
+  /** Within the transaction of the checkpoint. Rows may wait for `flush`. */
   apply(entry: ProjectedEntry): void
+  /** Writes what waits: before the checkpoint. */
+  flush(): void
   /** Saved as JSON with the checkpoint. */
   readonly saved: unknown
   /** Of everything it serves; the same on every replica. */

@@ -1,6 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { rowHash, SetDigest } from './digest.ts'
+import { BulkInsert } from './bulk_insert.ts'
+import { SetDigest, versionHash } from './digest.ts'
+import { KeysOnDisk } from './keys_on_disk.ts'
 import { RowCache } from './row_cache.ts'
+
+/** Versions that wait to be written, at most. */
+const VERSIONS_MAX = 4096
 
 /** A row as it is stored. */
 export interface StoredRow {
@@ -13,60 +18,82 @@ export interface StoredRow {
   readonly data: string
 }
 
-/** The digests of a set's rows and of all their versions, and the revision of the last change. */
-export interface SetDigests {
+/** What a row is found by. */
+export type Place = Pick<StoredRow, 'key' | 'slice' | 'project' | 'name'>
+
+/** The digest of all versions of a set's rows, and the revision of the last change. */
+export interface SetState {
   readonly digest: string
-  readonly historyDigest: string
   readonly changed: number
+}
+
+/** Rows of resources are found by project and name; rows of a projection by the slice that a feed is narrowed to. */
+export type SetShape = 'resources' | 'slices'
+
+const placeColumns = { resources: ['project', 'name'], slices: ['slice'] } as const
+
+/** The columns of a set's tables: those that the other shape has are empty text. */
+export function columnsOf(shape: SetShape): string {
+  return shape === 'resources'
+    ? `key, '' AS slice, project, name, revision, data`
+    : `key, slice, '' AS project, '' AS name, revision, data`
 }
 
 /**
  * A set of rows in SQLite: a table of the current ones, and an append-only history of all versions by revision, where the end of a
- * version is the next one. Names are identifiers of this program, never a user's.
+ * version is the next one. What is written waits for `flush`: of a row that changes often within a batch, all versions go to the
+ * history, and the last one alone to the table. Names are identifiers of this program, never a user's.
  */
 export class RowSet {
   readonly name: string
+  readonly shape: SetShape
   readonly #cache: RowCache
-  readonly #put: StatementSync
+  readonly #inserts: BulkInsert
+  readonly #versions: BulkInsert
+  readonly #update: StatementSync
+  readonly #move: StatementSync
   readonly #delete: StatementSync
-  readonly #version: StatementSync
+  /** The rows that differ from the table, as they are in it. */
+  readonly #dirty = new Map<string, StoredRow | undefined>()
   #digest: SetDigest
-  #historyDigest: SetDigest
-  #digests: SetDigests | undefined
+  #state: SetState | undefined
   /** The revision of the last change. */
   changed: number
 
-  constructor(database: DatabaseSync, name: string, saved: SetDigests | undefined) {
+  constructor(database: DatabaseSync, name: string, shape: SetShape, saved: SetState | undefined) {
     this.name = name
+    this.shape = shape
     this.#digest = new SetDigest(saved?.digest)
-    this.#historyDigest = new SetDigest(saved?.historyDigest)
     this.changed = saved?.changed ?? 0
+    const place = placeColumns[shape]
+    const declared = place.map((column) => `${column} TEXT NOT NULL`).join(', ')
     database.exec(`
-      CREATE TABLE IF NOT EXISTS "${name}" (key TEXT PRIMARY KEY, slice TEXT NOT NULL, project TEXT NOT NULL, name TEXT NOT NULL,
-        revision INTEGER NOT NULL, data TEXT NOT NULL) WITHOUT ROWID, STRICT;
-      CREATE TABLE IF NOT EXISTS "${name}.history" (key TEXT NOT NULL, revision INTEGER NOT NULL, slice TEXT NOT NULL,
-        project TEXT NOT NULL, name TEXT NOT NULL, data TEXT, PRIMARY KEY (key, revision)) WITHOUT ROWID, STRICT;`)
-    const load = database.prepare(
-      `SELECT key, slice, project, name, revision, data FROM "${name}" WHERE key = ?`,
+      CREATE TABLE IF NOT EXISTS "${name}" (key TEXT PRIMARY KEY, ${declared}, revision INTEGER NOT NULL, data TEXT NOT NULL)
+        WITHOUT ROWID, STRICT;
+      CREATE TABLE IF NOT EXISTS "${name}.history" (key TEXT NOT NULL, revision INTEGER NOT NULL, ${declared}, data TEXT,
+        PRIMARY KEY (key, revision)) WITHOUT ROWID, STRICT;`)
+    const load = database.prepare(`SELECT ${columnsOf(shape)} FROM "${name}" WHERE key = ?`)
+    this.#cache = new RowCache(
+      KeysOnDisk.of(database, name),
+      (key) => load.get(key) as unknown as StoredRow | undefined,
     )
-    this.#cache = new RowCache((key) => load.get(key) as unknown as StoredRow | undefined)
-    this.#put = database.prepare(
-      `INSERT INTO "${name}" (key, slice, project, name, revision, data) VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, name = excluded.name, data = excluded.data`,
-    )
+    this.#inserts = new BulkInsert(database, name, ['key', ...place, 'revision', 'data'])
+    this.#versions = new BulkInsert(database, `${name}.history`, ['key', ...place, 'revision', 'data'])
+    this.#update = database.prepare(`UPDATE "${name}" SET revision = ?, data = ? WHERE key = ?`)
+    const moved = place.map((column) => `${column} = ?`).join(', ')
+    this.#move = database.prepare(`UPDATE "${name}" SET ${moved}, revision = ?, data = ? WHERE key = ?`)
     this.#delete = database.prepare(`DELETE FROM "${name}" WHERE key = ?`)
-    this.#version = database.prepare(
-      `INSERT INTO "${name}.history" (key, revision, slice, project, name, data) VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT (key, revision) DO UPDATE SET data = excluded.data, name = excluded.name`,
-    )
   }
 
-  /** Made after a load: they would slow it down. */
-  static createIndexes(database: DatabaseSync, name: string): void {
-    database.exec(`
-      CREATE INDEX IF NOT EXISTS "${name}.by_name" ON "${name}" (project, name, key);
-      CREATE INDEX IF NOT EXISTS "${name}.by_slice" ON "${name}" (slice, key);
-      CREATE INDEX IF NOT EXISTS "${name}.by_revision" ON "${name}.history" (slice, revision, key);`)
+  /** Made after a load: they would slow it down. A set of resources is read by name, one of slices is followed. */
+  createIndexes(database: DatabaseSync): void {
+    const { name } = this
+    database.exec(
+      this.shape === 'resources'
+        ? `CREATE INDEX IF NOT EXISTS "${name}.by_name" ON "${name}" (project, name, key)`
+        : `CREATE INDEX IF NOT EXISTS "${name}.by_slice" ON "${name}" (slice, key) WHERE slice <> '';
+           CREATE INDEX IF NOT EXISTS "${name}.by_revision" ON "${name}.history" (slice, revision, key)`,
+    )
   }
 
   get(key: string): StoredRow | undefined {
@@ -78,48 +105,64 @@ export class RowSet {
     return this.#cache.data(key)
   }
 
-  /** To be called when a transaction was rolled back, with the digests from before it. */
-  rollBack(saved: SetDigests): void {
+  /**
+   * A version of a row: of one that is deleted where `parsed` is undefined. There must be one a revision at most. The place of a row
+   * that is there stays, but for its name.
+   */
+  write(row: Place, revision: number, parsed: object | undefined, data: string | null): void {
+    const { key } = row
+    const before = this.#cache.row(key)
+    const slice = before?.slice ?? row.slice
+    const project = before?.project ?? row.project
+    const { name } = row
+    if (this.shape === 'resources') this.#versions.add(key, project, name, revision, data)
+    else this.#versions.add(key, slice, revision, data)
+    this.#digest.add(versionHash(this.name, key, revision, slice, project, name, data))
+    if (!this.#dirty.has(key)) this.#dirty.set(key, before)
+    const after = data === null ? undefined : { key, slice, project, name, revision, data }
+    this.#cache.put(key, after, parsed as Readonly<Record<string, unknown>> | undefined)
+    this.#state = undefined
+    this.changed = revision
+    if (this.#versions.rows >= VERSIONS_MAX) this.#versions.flush()
+  }
+
+  /** Writes what waits. */
+  flush(): void {
+    this.#versions.flush()
+    for (const [key, before] of this.#dirty) {
+      const after = this.#cache.row(key)
+      if (after === undefined) {
+        if (before !== undefined) this.#delete.run(key)
+        continue
+      }
+      const { slice, project, name, revision, data } = after
+      const place = this.shape === 'resources' ? [project, name] : [slice]
+      if (before === undefined) this.#inserts.add(key, ...place, revision, data)
+      else if (isSamePlace(before, after)) this.#update.run(revision, data, key)
+      else this.#move.run(...place, revision, data, key)
+    }
+    this.#inserts.flush()
+    this.#dirty.clear()
+    this.#cache.trim()
+  }
+
+  /** To be called when a transaction was rolled back, with the state from before it. */
+  rollBack(saved: SetState): void {
+    this.#versions.clear()
+    this.#inserts.clear()
+    this.#dirty.clear()
     this.#cache.clear()
     this.#digest = new SetDigest(saved.digest)
-    this.#historyDigest = new SetDigest(saved.historyDigest)
-    this.#digests = saved
+    this.#state = saved
     this.changed = saved.changed
   }
 
-  /** Puts a row, or (with null data) deletes it. A row may change several times at one revision: the last one counts. */
-  write(
-    row: { readonly key: string; readonly slice: string; readonly project: string; readonly name: string },
-    revision: number,
-    data: string | null,
-  ): void {
-    const before = this.get(row.key)
-    if (before === undefined && data === null) return
-    if (before !== undefined) {
-      const beforeHash = rowHash(this.name, before)
-      this.#digest.remove(beforeHash)
-      if (before.revision === revision) this.#historyDigest.remove(beforeHash)
-    }
-    const { key, slice, project, name } = before === undefined ? row : { ...before, name: row.name }
-    if (data === null) this.#delete.run(key)
-    else {
-      this.#put.run(key, slice, project, name, revision, data)
-      const afterHash = rowHash(this.name, { key, slice, project, name, revision, data })
-      this.#digest.add(afterHash)
-      this.#historyDigest.add(afterHash)
-    }
-    this.#version.run(key, revision, slice, project, name, data)
-    this.#cache.put(key, data === null ? undefined : { key, slice, project, name, revision, data })
-    this.#digests = undefined
-    this.changed = revision
+  get state(): SetState {
+    this.#state ??= { digest: this.#digest.toString(), changed: this.changed }
+    return this.#state
   }
+}
 
-  get digests(): SetDigests {
-    this.#digests ??= {
-      digest: this.#digest.toString(),
-      historyDigest: this.#historyDigest.toString(),
-      changed: this.changed,
-    }
-    return this.#digests
-  }
+function isSamePlace(one: Place, other: Place): boolean {
+  return one.name === other.name && one.project === other.project && one.slice === other.slice
 }

@@ -1,17 +1,20 @@
 import { hash } from 'node:crypto'
+import { closeSync, fsyncSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { NO_ORIGIN, type Origin } from '../../domains/kernel/origin.ts'
-import type { DecisionRecord, LogRecord, StoredEvent } from '../../domains/kernel/record.ts'
-import { type AnyRow, affect, type Registry } from '../../domains/kernel/registry.ts'
+import type { Registry } from '../../domains/kernel/registry.ts'
+import { BulkInsert } from './bulk_insert.ts'
 import { hashOf, SetDigest } from './digest.ts'
+import { EntryChanges } from './entry_changes.ts'
 import type { EventProjection, OpenEventProjection, ProjectedEntry } from './event_projection.ts'
 import { readMeta, sealMeta } from './meta.ts'
-import type { Projection, ResourceChange } from './projection.ts'
+import type { ProjectedRecord } from './projected_record.ts'
+import type { Projection } from './projection.ts'
 import { ResourceRows } from './resource_rows.ts'
-import { RowSet } from './row_set.ts'
+import { RowSet, type SetState } from './row_set.ts'
 
 /** Raised when the layout of the file changes: it is then built anew. */
-const LAYOUT = 2
+const LAYOUT = 3
 
 /** What the file is the state of. */
 export interface Checkpoint {
@@ -27,6 +30,28 @@ export interface ProjectionDigest {
   readonly digest: string
 }
 
+/** An entry and what rows are made of; null for a no-op. */
+export interface AppliedEntry {
+  readonly revision: number
+  readonly record: ProjectedRecord | null
+}
+
+/** What is saved with every batch, beside the state of the sets that have changed. */
+export interface FileState {
+  readonly checkpoint: Checkpoint
+  readonly origin: Origin
+  /** Digests. */
+  readonly entries: string
+  readonly references: string
+}
+
+const NEW_FILE: FileState = {
+  checkpoint: { revision: 0, time: 0, history: '' },
+  origin: NO_ORIGIN,
+  entries: '',
+  references: '',
+}
+
 /** Every projection's rows in one SQLite file, with the checkpoint in the same transaction: all reads see one revision. */
 export class ProjectionStore {
   readonly path: string
@@ -36,15 +61,19 @@ export class ProjectionStore {
   readonly #eventProjections: readonly EventProjection[]
   readonly #opened = new Map<string, OpenEventProjection>()
   readonly #sets = new Map<string, RowSet>()
-  readonly #entry
+  readonly #entry: BulkInsert
   readonly #resources: ResourceRows
   readonly #putMeta
+  /** What was saved last, by its key, and of each set. */
+  readonly #saved = new Map<string, string>()
+  readonly #savedStates = new Map<string, SetState>()
   /** Projections that choked on an entry, with the reason: they stay where they were, and the others go on. */
   readonly quarantined = new Map<string, string>()
   #checkpoint: Checkpoint
   #origin: Origin
   /** Of all entries. */
   #entries: SetDigest
+  #isLoading = false
 
   /** Opens the file, or makes it. Throws LayoutError when another build made it: it must be built anew. */
   constructor(
@@ -72,16 +101,12 @@ export class ProjectionStore {
       'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
     )
     this.#saveMeta('layout', layout)
-    this.#checkpoint = JSON.parse(
-      this.#meta('checkpoint') ?? '{"revision":0,"time":0,"history":""}',
-    ) as Checkpoint
-    this.#origin = JSON.parse(this.#meta('origin') ?? JSON.stringify(NO_ORIGIN)) as Origin
-    const digests = JSON.parse(this.#meta('digests') ?? '{}') as Record<string, RowSet['digests']>
-    const others = JSON.parse(this.#meta('others') ?? '{}') as { entry?: string; reference?: string }
-    this.#entries = new SetDigest(others.entry)
-    for (const name of [...registry.kinds.keys(), ...projections.map((projection) => projection.name)]) {
-      this.#sets.set(name, new RowSet(this.database, name, digests[name]))
-    }
+    const state = JSON.parse(this.#meta('state') ?? JSON.stringify(NEW_FILE)) as FileState
+    this.#checkpoint = state.checkpoint
+    this.#origin = state.origin
+    this.#entries = new SetDigest(state.entries)
+    for (const name of registry.kinds.keys()) this.#openSet(name, 'resources')
+    for (const { name } of projections) this.#openSet(name, 'slices')
     for (const projection of eventProjections) {
       const saved = this.#meta(`events ${projection.name}`)
       this.#opened.set(
@@ -89,15 +114,18 @@ export class ProjectionStore {
         projection.open(this.database, saved === undefined ? undefined : JSON.parse(saved)),
       )
     }
-    this.#entry = this.database.prepare(
-      'INSERT INTO entry (revision, time, command, actor, actor_kind, command_id, cause) VALUES (?, ?, ?, ?, ?, ?, ?)',
-    )
-    this.#resources = new ResourceRows(this.database, registry, (kind) => this.set(kind))
-    this.#resources.digest = new SetDigest(others.reference)
-    for (const [projection, why] of Object.entries(
-      JSON.parse(this.#meta('quarantined') ?? '{}') as Record<string, string>,
-    ))
-      this.quarantined.set(projection, why)
+    this.#entry = new BulkInsert(this.database, 'entry', [
+      ...['revision', 'time', 'command', 'actor', 'actor_kind', 'command_id', 'cause'],
+    ])
+    this.#resources = new ResourceRows(this.database, projections, (kind) => this.set(kind), state.references)
+    const quarantined = JSON.parse(this.#meta('quarantined') ?? '{}') as Record<string, string>
+    for (const [projection, why] of Object.entries(quarantined)) this.quarantined.set(projection, why)
+  }
+
+  #openSet(name: string, shape: RowSet['shape']): void {
+    const saved = this.#meta(`set ${name}`)
+    const state = saved === undefined ? undefined : (JSON.parse(saved) as SetState)
+    this.#sets.set(name, new RowSet(this.database, name, shape, state))
   }
 
   /** What the rows depend on besides the log: digests can only be compared where this is the same. */
@@ -113,11 +141,16 @@ export class ProjectionStore {
   }
 
   #meta(key: string): string | undefined {
-    return readMeta(this.database, key)
+    const value = readMeta(this.database, key)
+    if (value !== undefined) this.#saved.set(key, value)
+    return value
   }
 
+  /** Within the transaction, and again after one that was rolled back. */
   #saveMeta(key: string, value: string): void {
+    if (this.#saved.get(key) === value) return
     this.#putMeta.run(key, sealMeta(key, value))
+    this.#saved.set(key, value)
   }
 
   get checkpoint(): Checkpoint {
@@ -130,25 +163,13 @@ export class ProjectionStore {
   }
 
   get digests(): readonly ProjectionDigest[] {
-    const tables = [...this.registry.kinds.keys()].map((kind) => this.set(kind).digests)
-    const all = {
-      digest: hash(
-        'sha256',
-        JSON.stringify(tables.map(({ digest, historyDigest }) => [digest, historyDigest])),
-      ),
-    }
-    const derived = this.#projections.map(({ name }) => ({
-      projection: name,
-      digest: hash(
-        'sha256',
-        JSON.stringify([this.set(name).digests.digest, this.set(name).digests.historyDigest]),
-      ),
-    }))
-    const ofEvents = [...this.#opened].map(([projection, { digest }]) => ({
+    const tables = [...this.registry.kinds.keys()].map((kind) => this.set(kind).state.digest)
+    const derived = this.#projections.map(({ name }) => [name, this.set(name).state.digest] as const)
+    const ofEvents = [...this.#opened].map(([name, { digest }]) => [name, digest] as const)
+    return [['tables', tables] as const, ...derived, ...ofEvents].map(([projection, digest]) => ({
       projection,
-      digest: hash('sha256', JSON.stringify([digest])),
+      digest: hash('sha256', JSON.stringify(digest)),
     }))
-    return [{ projection: 'tables', digest: all.digest }, ...derived, ...ofEvents]
   }
 
   /** The set of a kind or a projection. Throws RangeError for an unknown one. */
@@ -168,47 +189,46 @@ export class ProjectionStore {
   }
 
   createIndexes(): void {
-    this.database.exec('CREATE INDEX IF NOT EXISTS entry_by_time ON entry (time, revision)')
-    for (const name of this.#sets.keys()) RowSet.createIndexes(this.database, name)
+    for (const set of this.#sets.values()) set.createIndexes(this.database)
   }
 
   /**
-   * Takes committed entries in order, all in one transaction with the checkpoint. `record` is null for a no-op; `origin` names the last
-   * record. When it throws, nothing has changed.
+   * Begins to fill a new file that is of no use before `endLoad`: nothing is kept for a rollback, and nothing is synced. When a
+   * batch fails, or the process ends, the file must be thrown away.
    */
-  apply(
-    entries: readonly { readonly revision: number; readonly record: LogRecord | null }[],
-    origin = this.#origin,
-  ): void {
+  beginLoad(): void {
+    this.database.exec(
+      'PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE; BEGIN',
+    )
+    this.#isLoading = true
+  }
+
+  /** The file is whole and on disk once this returns. */
+  endLoad(): void {
+    this.#save()
+    this.database.exec('COMMIT')
+    this.createIndexes()
+    this.#isLoading = false
+    this.database.exec('PRAGMA locking_mode = NORMAL; PRAGMA synchronous = NORMAL; PRAGMA journal_mode = WAL')
+    const file = openSync(this.path, 'r+')
+    fsyncSync(file)
+    closeSync(file)
+  }
+
+  /**
+   * Takes committed entries in order, all in one transaction with the checkpoint; `origin` names the last record. When it throws,
+   * nothing has changed, but in a load.
+   */
+  apply(entries: readonly AppliedEntry[], origin = this.#origin): void {
+    if (this.#isLoading) {
+      this.#take(entries, origin)
+      return
+    }
     this.database.exec('BEGIN IMMEDIATE')
     const undo = this.#savepoint()
     try {
-      for (const { revision, record } of entries) {
-        if (revision !== this.#checkpoint.revision + 1)
-          throw new RangeError(`entry ${revision} came after ${this.#checkpoint.revision}`)
-        const { time, history } = this.#checkpoint
-        this.#checkpoint = {
-          revision,
-          time: record?.time ?? time,
-          history: record?.kind === 'history' ? record.history : history,
-        }
-        if (record === null) continue
-        if (record.kind === 'history')
-          this.#applyHistory(revision, record.parent === '' ? undefined : record.time - time)
-        else this.#applyDecision(revision, record)
-      }
-      this.#origin = origin
-      this.#saveMeta('checkpoint', JSON.stringify(this.#checkpoint))
-      this.#saveMeta('origin', JSON.stringify(origin))
-      const others = { entry: this.#entries.toString(), reference: this.#resources.digest.toString() }
-      this.#saveMeta('others', JSON.stringify(others))
-      this.#saveMeta(
-        'digests',
-        JSON.stringify(Object.fromEntries([...this.#sets].map(([name, set]) => [name, set.digests]))),
-      )
-      for (const [name, { saved }] of this.#opened)
-        this.#saveMeta(`events ${name}`, JSON.stringify(saved ?? null))
-      this.#saveMeta('quarantined', JSON.stringify(Object.fromEntries(this.quarantined)))
+      this.#take(entries, origin)
+      this.#save()
       this.database.exec('COMMIT')
     } catch (error) {
       if (this.database.isTransaction) this.database.exec('ROLLBACK')
@@ -217,35 +237,70 @@ export class ProjectionStore {
     }
   }
 
+  #take(entries: readonly AppliedEntry[], origin: Origin): void {
+    for (const { revision, record } of entries) {
+      if (revision !== this.#checkpoint.revision + 1)
+        throw new RangeError(`entry ${revision} came after ${this.#checkpoint.revision}`)
+      const { time, history } = this.#checkpoint
+      this.#checkpoint = {
+        revision,
+        time: record?.time ?? time,
+        history: record?.kind === 'history' ? record.history : history,
+      }
+      if (record === null) continue
+      if (record.kind === 'history')
+        this.#applyHistory(revision, record.parent === '' ? undefined : record.time - time)
+      else this.#applyDecision(revision, record)
+    }
+    this.#origin = origin
+    this.#entry.flush()
+    for (const set of this.#sets.values()) set.flush()
+    for (const projection of this.#opened.values()) projection.flush()
+  }
+
+  #save(): void {
+    const state: FileState = {
+      checkpoint: this.#checkpoint,
+      origin: this.#origin,
+      entries: this.#entries.toString(),
+      references: this.#resources.digest.toString(),
+    }
+    this.#saveMeta('state', JSON.stringify(state))
+    for (const [name, { state: now }] of this.#sets) {
+      if (this.#savedStates.get(name) === now) continue
+      this.#saveMeta(`set ${name}`, JSON.stringify(now))
+      this.#savedStates.set(name, now)
+    }
+    for (const [name, { saved }] of this.#opened)
+      this.#saveMeta(`events ${name}`, JSON.stringify(saved ?? null))
+    this.#saveMeta('quarantined', JSON.stringify(Object.fromEntries(this.quarantined)))
+  }
+
   /** What is kept in memory besides the file, to be put back with a rollback. */
   #savepoint(): () => void {
     const checkpoint = this.#checkpoint
     const origin = this.#origin
     const quarantined = [...this.quarantined]
-    const digests = [...this.#sets.values()].map((set) => [set, set.digests] as const)
+    const sets = [...this.#sets.values()].map((set) => [set, set.state] as const)
     const entries = this.#entries.toString()
     const references = this.#resources.digest.toString()
     return () => {
+      this.#entry.clear()
       this.#entries = new SetDigest(entries)
       this.#resources.digest = new SetDigest(references)
       this.#checkpoint = checkpoint
       this.#origin = origin
       this.quarantined.clear()
       for (const [projection, why] of quarantined) this.quarantined.set(projection, why)
-      for (const [set, saved] of digests) set.rollBack(saved)
+      for (const [set, saved] of sets) set.rollBack(saved)
+      this.#saved.clear()
+      this.#savedStates.clear()
     }
   }
 
   #applyHistory(revision: number, sinceParent: number | undefined): void {
-    this.#addEntry(
-      revision,
-      this.#checkpoint.time,
-      'kernel.BeginHistory',
-      'process:kernel',
-      'process',
-      '',
-      '',
-    )
+    const { time } = this.#checkpoint
+    this.#addEntry(revision, time, 'kernel.BeginHistory', 'process:kernel', 'process', '', '')
     if (sinceParent === undefined) return
     this.#applyEvents(revision, { kind: 'history' })
     for (const projection of this.#projections)
@@ -253,47 +308,35 @@ export class ProjectionStore {
   }
 
   #addEntry(...columns: readonly [number, number, string, string, string, string, string]): void {
-    this.#entry.run(...columns)
+    this.#entry.add(...columns)
     this.#entries.add(hashOf('entry', ...columns))
   }
 
-  #applyDecision(revision: number, record: DecisionRecord): void {
-    this.#addEntry(
-      revision,
-      record.time,
-      record.command,
-      record.actor,
-      record.actorKind,
-      record.commandId,
-      record.cause,
-    )
-    const changes: ResourceChange[] = []
+  #applyDecision(revision: number, record: Extract<ProjectedRecord, { kind: 'decision' }>): void {
+    const { time, command, actor, actorKind, commandId, cause } = record
+    this.#addEntry(revision, time, command, actor, actorKind, commandId, cause)
     const presented = record.events.map((event) => this.registry.present(event))
-    this.#applyEvents(revision, {
-      kind: 'events',
-      events: presented.map(({ data }, i) => ({ type: (record.events[i] as StoredEvent).type, data })),
-    })
-    for (const present of presented) {
-      if (present.contract.resource === null) continue
-      const kind = this.registry.kindOf(present.contract.resource)
-      const before = this.#resources.row(kind.id, present.data['uid'] as string)
-      const after = affect(kind, present, before, { now: record.time, revision })
-      const { uid, project = '', name } = (after ?? before) as AnyRow
-      this.set(kind.id).write(
-        { key: uid, slice: '', project, name },
-        revision,
-        after === undefined ? null : JSON.stringify(after),
-      )
+    if (this.#opened.size > 0)
+      this.#applyEvents(revision, {
+        kind: 'events',
+        events: presented.map(({ data }, i) => ({ type: record.events[i]?.type ?? '', data })),
+      })
+    const changes = new EntryChanges(this.registry, this.#resources, { now: time, revision })
+    for (const event of presented) changes.take(event)
+    for (const { kind, place, before, after } of changes.rows) {
+      const data = after === undefined ? null : JSON.stringify(after)
+      this.set(kind.id).write(place, revision, after, data)
       this.#resources.follow(kind, before, after)
-      changes.push({ kind: kind.id, before, after })
     }
-    for (const projection of this.#projections) {
-      this.#derive(
-        projection,
-        revision,
-        () => new Set(changes.flatMap((change) => projection.affected(change, this.#resources))),
-      )
-    }
+    const { changed } = changes
+    if (changed.length === 0) return
+    for (const projection of this.#projections)
+      this.#derive(projection, revision, () => {
+        const keys = new Set<string>()
+        for (const change of changed)
+          for (const key of projection.affected(change, this.#resources)) keys.add(key)
+        return keys
+      })
   }
 
   #applyEvents(revision: number, entry: ProjectedEntry): void {
@@ -302,12 +345,14 @@ export class ProjectionStore {
       try {
         projection.apply(entry)
       } catch (error) {
-        this.quarantined.set(
-          name,
-          `revision ${revision}: ${error instanceof Error ? error.message : String(error)}`,
-        )
+        this.#quarantine(name, revision, error)
       }
     }
+  }
+
+  #quarantine(name: string, revision: number, error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error)
+    this.quarantined.set(name, `revision ${revision}: ${why}`)
   }
 
   /** Makes all rows of a projection that an entry concerns, then writes them: one that chokes on it stays as it was before. */
@@ -319,27 +364,23 @@ export class ProjectionStore {
   ): void {
     if (this.quarantined.has(projection.name)) return
     const set = this.set(projection.name)
-    let writes: readonly { readonly key: string; readonly slice: string; readonly data: string | null }[] = []
+    const writes: (() => void)[] = []
     try {
-      const rows = [...new Set(affected())].map((key) => {
+      for (const key of new Set(affected())) {
         const before = set.data(key)
         const context = { now: this.#checkpoint.time, revision, before, sinceParent }
-        return { key, row: projection.row(key, this.#resources, context) }
-      })
-      writes = rows.map(({ key, row }) => ({
-        key,
-        slice: row?.slice ?? '',
-        data: row === undefined ? null : JSON.stringify(row.data),
-      }))
+        const row = projection.row(key, this.#resources, context)
+        const data = row === undefined ? null : JSON.stringify(row.data)
+        if (data === (set.get(key)?.data ?? null)) continue
+        const place = { key, slice: row?.slice ?? '', project: '', name: '' }
+        writes.push(() => set.write(place, revision, row?.data, data))
+      }
     } catch (error) {
       if (isSqliteError(error)) throw error
-      const why = error instanceof Error ? error.message : String(error)
-      this.quarantined.set(projection.name, `revision ${revision}: ${why}`)
+      this.#quarantine(projection.name, revision, error)
+      return
     }
-    for (const { key, slice, data } of writes) {
-      if (data !== (set.get(key)?.data ?? null))
-        set.write({ key, slice, project: '', name: key }, revision, data)
-    }
+    for (const write of writes) write()
   }
 
   close(): void {
