@@ -100,7 +100,7 @@ export class ResourceRows implements ProjectedResources {
     kind: K,
   ): readonly RowOf<C['resources'][K]>[] {
     const set = this.#set(`${contract.name}.${kind}`)
-    set.flush()
+    set.flushRows()
     const rows = this.#database.prepare(`SELECT data FROM "${set.name}" ORDER BY key`).all()
     return rows.map((row) => JSON.parse(row['data'] as string) as RowOf<C['resources'][K]>)
   }

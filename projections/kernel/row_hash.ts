@@ -65,9 +65,9 @@ export class RowHash {
     const four = final((one + h4) | 0)
     const sum = this.#sum
     sum[0] = mixed + two + three + four
-    sum[1] = (sum[0] as number) + two
-    sum[2] = (sum[0] as number) + three
-    sum[3] = (sum[0] as number) + four
+    sum[1] = sum[0] + two
+    sum[2] = sum[0] + three
+    sum[3] = sum[0] + four
     return sum
   }
 }

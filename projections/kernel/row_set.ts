@@ -3,6 +3,7 @@ import { BulkInsert } from './bulk_insert.ts'
 import { SetDigest, versionHash } from './digest.ts'
 import { KeysOnDisk } from './keys_on_disk.ts'
 import { RowCache } from './row_cache.ts'
+import { firstVersionOf } from './version_id.ts'
 
 /** Versions that wait to be written, at most. */
 const VERSIONS_MAX = 4096
@@ -21,9 +22,12 @@ export interface StoredRow {
 /** What a row is found by. */
 export type Place = Pick<StoredRow, 'key' | 'slice' | 'project' | 'name'>
 
-/** The digest of all versions of a set's rows, and the revision of the last change. */
 export interface SetState {
+  /** Of all versions of the set's rows. */
   readonly digest: string
+  /** How many rows there are. */
+  readonly rows: number
+  /** The revision of the last change. */
   readonly changed: number
 }
 
@@ -41,7 +45,7 @@ export function columnsOf(shape: SetShape): string {
 
 /**
  * A set of rows in SQLite: a table of the current ones, and an append-only history of all versions by revision, where the end of a
- * version is the next one. What is written waits for `flush`: of a row that changes often within a batch, all versions go to the
+ * version is the next one. What is written waits to be flushed: of a row that changes often in between, all versions go to the
  * history, and the last one alone to the table. Names are identifiers of this program, never a user's.
  */
 export class RowSet {
@@ -56,29 +60,32 @@ export class RowSet {
   /** The rows that differ from the table, as they are in it. */
   readonly #dirty = new Map<string, StoredRow | undefined>()
   #digest: SetDigest
+  #rows: number
   #state: SetState | undefined
-  /** The revision of the last change. */
-  changed: number
+  /** The revision of the last change, and its versions so far. */
+  #changed: number
+  #versionsOfRevision = 0
 
   constructor(database: DatabaseSync, name: string, shape: SetShape, saved: SetState | undefined) {
     this.name = name
     this.shape = shape
     this.#digest = new SetDigest(saved?.digest)
-    this.changed = saved?.changed ?? 0
+    this.#rows = saved?.rows ?? 0
+    this.#changed = saved?.changed ?? 0
     const place = placeColumns[shape]
     const declared = place.map((column) => `${column} TEXT NOT NULL`).join(', ')
     database.exec(`
       CREATE TABLE IF NOT EXISTS "${name}" (key TEXT PRIMARY KEY, ${declared}, revision INTEGER NOT NULL, data TEXT NOT NULL)
         WITHOUT ROWID, STRICT;
-      CREATE TABLE IF NOT EXISTS "${name}.history" (key TEXT NOT NULL, revision INTEGER NOT NULL, ${declared}, data TEXT,
-        PRIMARY KEY (key, revision)) WITHOUT ROWID, STRICT;`)
+      CREATE TABLE IF NOT EXISTS "${name}.history" (id INTEGER PRIMARY KEY, key TEXT NOT NULL, ${declared}, data TEXT,
+        revision INTEGER AS (id / ${firstVersionOf(1)}) VIRTUAL) STRICT;`)
     const load = database.prepare(`SELECT ${columnsOf(shape)} FROM "${name}" WHERE key = ?`)
     this.#cache = new RowCache(
       KeysOnDisk.of(database, name),
       (key) => load.get(key) as unknown as StoredRow | undefined,
     )
     this.#inserts = new BulkInsert(database, name, ['key', ...place, 'revision', 'data'])
-    this.#versions = new BulkInsert(database, `${name}.history`, ['key', ...place, 'revision', 'data'])
+    this.#versions = new BulkInsert(database, `${name}.history`, ['id', 'key', ...place, 'data'])
     this.#update = database.prepare(`UPDATE "${name}" SET revision = ?, data = ? WHERE key = ?`)
     const moved = place.map((column) => `${column} = ?`).join(', ')
     this.#move = database.prepare(`UPDATE "${name}" SET ${moved}, revision = ?, data = ? WHERE key = ?`)
@@ -88,11 +95,12 @@ export class RowSet {
   /** Made after a load: they would slow it down. A set of resources is read by name, one of slices is followed. */
   createIndexes(database: DatabaseSync): void {
     const { name } = this
+    database.exec(`CREATE INDEX IF NOT EXISTS "${name}.by_key" ON "${name}.history" (key)`)
     database.exec(
       this.shape === 'resources'
         ? `CREATE INDEX IF NOT EXISTS "${name}.by_name" ON "${name}" (project, name, key)`
         : `CREATE INDEX IF NOT EXISTS "${name}.by_slice" ON "${name}" (slice, key) WHERE slice <> '';
-           CREATE INDEX IF NOT EXISTS "${name}.by_revision" ON "${name}.history" (slice, revision, key)`,
+           CREATE INDEX IF NOT EXISTS "${name}.history.by_slice" ON "${name}.history" (slice) WHERE slice <> ''`,
     )
   }
 
@@ -115,35 +123,50 @@ export class RowSet {
     const slice = before?.slice ?? row.slice
     const project = before?.project ?? row.project
     const { name } = row
-    if (this.shape === 'resources') this.#versions.add(key, project, name, revision, data)
-    else this.#versions.add(key, slice, revision, data)
+    if (revision !== this.#changed) this.#versionsOfRevision = 0
+    const id = firstVersionOf(revision) + this.#versionsOfRevision++
+    if (this.shape === 'resources') this.#versions.add(id, key, project, name, data)
+    else this.#versions.add(id, key, slice, data)
     this.#digest.add(versionHash(this.name, key, revision, slice, project, name, data))
     if (!this.#dirty.has(key)) this.#dirty.set(key, before)
     const after = data === null ? undefined : { key, slice, project, name, revision, data }
     this.#cache.put(key, after, parsed as Readonly<Record<string, unknown>> | undefined)
+    this.#rows += (after === undefined ? 0 : 1) - (before === undefined ? 0 : 1)
     this.#state = undefined
-    this.changed = revision
+    this.#changed = revision
     if (this.#versions.rows >= VERSIONS_MAX) this.#versions.flush()
   }
 
-  /** Writes what waits. */
-  flush(): void {
+  /** The rows that wait to be written. */
+  get waiting(): number {
+    return this.#dirty.size
+  }
+
+  /** Writes the versions that wait to the history. */
+  flushVersions(): void {
     this.#versions.flush()
-    for (const [key, before] of this.#dirty) {
-      const after = this.#cache.row(key)
-      if (after === undefined) {
-        if (before !== undefined) this.#delete.run(key)
-        continue
-      }
-      const { slice, project, name, revision, data } = after
-      const place = this.shape === 'resources' ? [project, name] : [slice]
-      if (before === undefined) this.#inserts.add(key, ...place, revision, data)
-      else if (isSamePlace(before, after)) this.#update.run(revision, data, key)
-      else this.#move.run(...place, revision, data, key)
-    }
+  }
+
+  /** Writes the rows that wait to the table. */
+  flushRows(): void {
+    if (this.#dirty.size === 0) return
+    for (const key of [...this.#dirty.keys()].sort()) this.#flushRow(key, this.#dirty.get(key))
     this.#inserts.flush()
     this.#dirty.clear()
     this.#cache.trim()
+  }
+
+  #flushRow(key: string, before: StoredRow | undefined): void {
+    const after = this.#cache.row(key)
+    if (after === undefined) {
+      if (before !== undefined) this.#delete.run(key)
+      return
+    }
+    const { slice, project, name, revision, data } = after
+    const place = this.shape === 'resources' ? [project, name] : [slice]
+    if (before === undefined) this.#inserts.add(key, ...place, revision, data)
+    else if (isSamePlace(before, after)) this.#update.run(revision, data, key)
+    else this.#move.run(...place, revision, data, key)
   }
 
   /** To be called when a transaction was rolled back, with the state from before it. */
@@ -154,12 +177,18 @@ export class RowSet {
     this.#cache.clear()
     this.#digest = new SetDigest(saved.digest)
     this.#state = saved
-    this.changed = saved.changed
+    this.#rows = saved.rows
+    this.#changed = saved.changed
   }
 
   get state(): SetState {
-    this.#state ??= { digest: this.#digest.toString(), changed: this.changed }
+    this.#state ??= { digest: this.#digest.toString(), rows: this.#rows, changed: this.#changed }
     return this.#state
+  }
+
+  /** The revision of the last change. */
+  get changed(): number {
+    return this.#changed
   }
 }
 

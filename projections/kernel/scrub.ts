@@ -53,29 +53,38 @@ function* attempt(table: string, steps: Damage): Damage {
 
 function* scrubSet(database: DatabaseSync, { name, shape }: RowSet): Damage {
   const saved = JSON.parse(readMeta(database, `set ${name}`) ?? '{}') as Partial<SetState>
-  const history = new SetDigest()
-  const latest = new SetDigest()
-  let last: Version | undefined
-  for (const version of readAll(database, `${name}.history`, columnsOf(shape), ['key', 'revision'])) {
-    if (version === undefined) {
-      yield
-      continue
-    }
-    const row = version as unknown as Version
-    history.add(hashOfVersion(name, row))
-    if (last !== undefined && last.data !== null && last.key !== row.key)
-      latest.add(hashOfVersion(name, last))
-    last = row
-  }
-  if (last !== undefined && last.data !== null) latest.add(hashOfVersion(name, last))
-  if (history.toString() !== (saved.digest ?? new SetDigest().toString())) return [`${name}.history`]
-  const current = new SetDigest()
-  for (const row of readAll(database, name, columnsOf(shape), ['key'])) {
+  const digest = new SetDigest()
+  for (const row of readAll(database, `${name}.history`, `id, ${columnsOf(shape)}`, ['id'])) {
     if (row === undefined) yield
-    else current.add(hashOfVersion(name, row as unknown as Version))
+    else digest.add(hashOfVersion(name, row as unknown as Version))
   }
-  if (current.toString() !== latest.toString()) return [name]
-  return [...structureOf(database, `${name}.history`), ...structureOf(database, name)]
+  if (digest.toString() !== (saved.digest ?? new SetDigest().toString())) return [`${name}.history`]
+  const structure = [...structureOf(database, `${name}.history`), ...structureOf(database, name)]
+  if (structure.length > 0) return structure
+  return (yield* countSound(database, name)) === (saved.rows ?? 0) ? [] : [name]
+}
+
+/** How many rows are what their last version says. */
+function* countSound(database: DatabaseSync, name: string): Generator<void, number> {
+  const place = database
+    .prepare(`SELECT name FROM pragma_table_info(?) WHERE name NOT IN ('key', 'revision', 'data')`)
+    .all(name)
+    .map((column) => `AND h.${String(column['name'])} = c.${String(column['name'])}`)
+  const statement = database.prepare(
+    `SELECT max(c.key) AS last, count(*) AS rows, count(h.id) AS sound
+      FROM (SELECT * FROM "${name}" WHERE key > ? ORDER BY key LIMIT ${ROWS_A_STEP}) c LEFT JOIN "${name}.history" h
+        ON h.id = (SELECT max(id) FROM "${name}.history" WHERE key = c.key)
+          AND h.data = c.data AND h.revision = c.revision ${place.join(' ')}`,
+  )
+  let sound = 0
+  for (let last: unknown = ''; typeof last === 'string'; ) {
+    const step = statement.get(last)
+    if (step?.['rows'] !== step?.['sound']) return -1
+    sound += step?.['sound'] as number
+    last = step?.['last']
+    yield
+  }
+  return sound
 }
 
 function hashOfVersion(set: string, { key, revision, slice, project, name, data }: Version): Uint32Array {
@@ -109,7 +118,7 @@ function* readAll(
   const statement = database.prepare(
     `SELECT ${columns} FROM "${table}" WHERE (${names}) > (${key.map(() => '?').join(', ')}) ORDER BY ${names} LIMIT ${ROWS_A_STEP}`,
   )
-  let cursor: readonly (string | number)[] = key.map((column) => (column === 'revision' ? -1 : ''))
+  let cursor: readonly (string | number)[] = key.map((column) => (column === 'revision' || column === 'id' ? -1 : ''))
   for (;;) {
     const rows = statement.all(...cursor) as readonly Row[]
     yield* rows

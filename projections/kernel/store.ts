@@ -15,6 +15,8 @@ import { RowSet, type SetState } from './row_set.ts'
 
 /** Raised when the layout of the file changes: it is then built anew. */
 const LAYOUT = 3
+/** Rows that wait in a load, at most: the longer, the more of them change again before they are written. */
+const LOADING_ROWS_MAX = 32_768
 
 /** What the file is the state of. */
 export interface Checkpoint {
@@ -205,6 +207,7 @@ export class ProjectionStore {
 
   /** The file is whole and on disk once this returns. */
   endLoad(): void {
+    this.#flushRows()
     this.#save()
     this.database.exec('COMMIT')
     this.createIndexes()
@@ -254,8 +257,15 @@ export class ProjectionStore {
     }
     this.#origin = origin
     this.#entry.flush()
-    for (const set of this.#sets.values()) set.flush()
+    for (const set of this.#sets.values()) set.flushVersions()
     for (const projection of this.#opened.values()) projection.flush()
+    let waiting = 0
+    for (const set of this.#sets.values()) waiting += set.waiting
+    if (!this.#isLoading || waiting > LOADING_ROWS_MAX) this.#flushRows()
+  }
+
+  #flushRows(): void {
+    for (const set of this.#sets.values()) set.flushRows()
   }
 
   #save(): void {
