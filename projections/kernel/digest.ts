@@ -47,5 +47,5 @@ export function versionHash(
   name: string,
   data: string | null,
 ): Uint32Array {
-  return hash.of(`${set}\0${key}\0${revision}\0${slice}\0${project}\0${name}\0${data ?? ''}`)
+  return hash.of(`${set}\0${key}\0${revision}\0${slice}\0${project}\0${name}\0`, data ?? '')
 }

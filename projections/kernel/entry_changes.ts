@@ -7,27 +7,34 @@ import {
   type Registry,
 } from '../../domains/kernel/registry.ts'
 import type { ResourceChange } from './projection.ts'
-import type { ResourceRows } from './resource_rows.ts'
-import type { Place } from './row_set.ts'
+import type { CachedRow } from './row_cache.ts'
+import type { RowSet } from './row_set.ts'
 
 /** What an entry does to a row. */
 interface RowChange {
   readonly kind: Kind
-  readonly place: Place
+  readonly row: CachedRow
   readonly before: AnyRow | undefined
   after: AnyRow | undefined
+  /** What it was last, also where it is gone. */
+  last: AnyRow
 }
+
+/** A row that changed in an entry is looked for among so many; beyond, in a map. */
+const SEARCHED_MAX = 16
 
 /** Gathers what the events of one entry do to the rows of resources: each row changes once, however many of them concern it. */
 export class EntryChanges {
   readonly #registry: Registry
-  readonly #resources: ResourceRows
+  readonly #set: (kind: string) => RowSet
   readonly #context: EvolveContext
-  readonly #rows = new Map<string, RowChange>()
+  /** In the order in which they first changed. */
+  readonly rows: RowChange[] = []
+  readonly #byRow = new Map<CachedRow, RowChange>()
 
-  constructor(registry: Registry, resources: ResourceRows, context: EvolveContext) {
+  constructor(registry: Registry, set: (kind: string) => RowSet, context: EvolveContext) {
     this.#registry = registry
-    this.#resources = resources
+    this.#set = set
     this.#context = context
   }
 
@@ -36,29 +43,38 @@ export class EntryChanges {
     const { resource } = event.contract
     if (resource === null) return
     const kind = this.#registry.kindOf(resource)
-    const uid = event.data['uid'] as string
-    const id = `${kind.id} ${uid}`
-    const known = this.#rows.get(id)
-    const before = known === undefined ? this.#resources.row(kind.id, uid) : known.after
-    const after = affect(kind, event, before, this.#context)
-    if (known !== undefined && after !== undefined && after.name === known.place.name) {
-      known.after = after
+    const set = this.#set(kind.id)
+    const row = set.row(event.data['uid'] as string)
+    const known = this.#find(row)
+    if (known !== undefined) {
+      known.after = affect(kind, event, known.after, this.#context)
+      known.last = known.after ?? known.last
       return
     }
-    const { project = '', name } = (after ?? before) as AnyRow
-    const place = { key: uid, slice: '', project, name }
-    this.#rows.set(id, { kind, place, before: known === undefined ? before : known.before, after })
-  }
-
-  get rows(): Iterable<RowChange> {
-    return this.#rows.values()
+    const before = set.dataOf(row) as AnyRow | undefined
+    const after = affect(kind, event, before, this.#context)
+    this.rows.push({ kind, row, before, after, last: (after ?? before) as AnyRow })
+    if (this.rows.length > SEARCHED_MAX) this.#index()
   }
 
   /** Those that are there, or were before: not what came and went. */
   get changed(): readonly ResourceChange[] {
     const changed: ResourceChange[] = []
-    for (const { kind, before, after } of this.#rows.values())
+    for (const { kind, before, after } of this.rows)
       if (before !== undefined || after !== undefined) changed.push({ kind: kind.id, before, after })
     return changed
+  }
+
+  #find(row: CachedRow): RowChange | undefined {
+    if (this.rows.length > SEARCHED_MAX) return this.#byRow.get(row)
+    for (const change of this.rows) if (change.row === row) return change
+    return undefined
+  }
+
+  #index(): void {
+    for (let i = this.#byRow.size; i < this.rows.length; i++) {
+      const change = this.rows[i] as RowChange
+      this.#byRow.set(change.row, change)
+    }
   }
 }

@@ -14,13 +14,15 @@ export class RowHash {
   #words = wordsOf(this.#bytes)
   readonly #sum = new Uint32Array(4)
 
-  /** The 128 bits of a text in four words. They are overwritten by the next call. */
-  of(text: string): Uint32Array {
-    if (this.#bytes.length < 3 * text.length + BLOCK_BYTES) {
-      this.#bytes = Buffer.alloc((6 * text.length + 2 * BLOCK_BYTES) & -BLOCK_BYTES)
+  /** The 128 bits of a text in four words; `more` goes on with it. They are overwritten by the next call. */
+  of(text: string, more = ''): Uint32Array {
+    const bytesMax = 3 * (text.length + more.length)
+    if (this.#bytes.length < bytesMax + BLOCK_BYTES) {
+      this.#bytes = Buffer.alloc((2 * bytesMax + 2 * BLOCK_BYTES) & -BLOCK_BYTES)
       this.#words = wordsOf(this.#bytes)
     }
-    const length = this.#bytes.write(text, 0, 'utf8')
+    let length = this.#bytes.write(text, 0, 'utf8')
+    if (more !== '') length += this.#bytes.write(more, length, 'utf8')
     return this.#hash(length)
   }
 

@@ -2,25 +2,11 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { BulkInsert } from './bulk_insert.ts'
 import { SetDigest, versionHash } from './digest.ts'
 import { KeysOnDisk } from './keys_on_disk.ts'
-import { RowCache } from './row_cache.ts'
+import { type CachedRow, type Place, RowCache, type StoredRow } from './row_cache.ts'
 import { firstVersionOf } from './version_id.ts'
 
 /** Versions that wait to be written, at most. */
 const VERSIONS_MAX = 4096
-
-/** A row as it is stored. */
-export interface StoredRow {
-  readonly key: string
-  readonly slice: string
-  readonly project: string
-  readonly name: string
-  readonly revision: number
-  /** JSON. */
-  readonly data: string
-}
-
-/** What a row is found by. */
-export type Place = Pick<StoredRow, 'key' | 'slice' | 'project' | 'name'>
 
 export interface SetState {
   /** Of all versions of the set's rows. */
@@ -57,8 +43,8 @@ export class RowSet {
   readonly #update: StatementSync
   readonly #move: StatementSync
   readonly #delete: StatementSync
-  /** The rows that differ from the table, as they are in it. */
-  readonly #dirty = new Map<string, StoredRow | undefined>()
+  /** The rows that differ from the table. */
+  #dirty: CachedRow[] = []
   #digest: SetDigest
   #rows: number
   #state: SetState | undefined
@@ -104,34 +90,47 @@ export class RowSet {
     )
   }
 
-  get(key: string): StoredRow | undefined {
+  /** The row under a key, also where it is not there. It is valid until the next flush. */
+  row(key: string): CachedRow {
     return this.#cache.row(key)
   }
 
-  /** The data of a row, parsed: it is shared, and not to be changed. */
-  data(key: string): Readonly<Record<string, unknown>> | undefined {
-    return this.#cache.data(key)
+  /** The data of a row; undefined where it is not there. It is shared, and not to be changed. */
+  dataOf(row: CachedRow): Readonly<Record<string, unknown>> | undefined {
+    if (row.data === null) return undefined
+    row.parsed ??= JSON.parse(row.data) as Record<string, unknown>
+    return row.parsed
   }
 
-  /**
-   * A version of a row: of one that is deleted where `parsed` is undefined. There must be one a revision at most. The place of a row
-   * that is there stays, but for its name.
-   */
-  write(row: Place, revision: number, parsed: object | undefined, data: string | null): void {
+  data(key: string): Readonly<Record<string, unknown>> | undefined {
+    return this.dataOf(this.#cache.row(key))
+  }
+
+  /** A version of a row: null data for one that is deleted. There must be one a revision at most. */
+  write(
+    row: CachedRow,
+    place: Place,
+    revision: number,
+    data: string | null,
+    parsed: object | undefined,
+  ): void {
     const { key } = row
-    const before = this.#cache.row(key)
-    const slice = before?.slice ?? row.slice
-    const project = before?.project ?? row.project
-    const { name } = row
+    const { slice, project, name } = place
     if (revision !== this.#changed) this.#versionsOfRevision = 0
     const id = firstVersionOf(revision) + this.#versionsOfRevision++
     if (this.shape === 'resources') this.#versions.add(id, key, project, name, data)
     else this.#versions.add(id, key, slice, data)
     this.#digest.add(versionHash(this.name, key, revision, slice, project, name, data))
-    if (!this.#dirty.has(key)) this.#dirty.set(key, before)
-    const after = data === null ? undefined : { key, slice, project, name, revision, data }
-    this.#cache.put(key, after, parsed as Readonly<Record<string, unknown>> | undefined)
-    this.#rows += (after === undefined ? 0 : 1) - (before === undefined ? 0 : 1)
+    if (!row.isDirty) {
+      row.isDirty = true
+      row.stored = row.data === null ? undefined : row.place
+      this.#dirty.push(row)
+    }
+    this.#rows += (data === null ? 0 : 1) - (row.data === null ? 0 : 1)
+    row.place = place
+    row.revision = revision
+    row.data = data
+    row.parsed = parsed as CachedRow['parsed']
     this.#state = undefined
     this.#changed = revision
     if (this.#versions.rows >= VERSIONS_MAX) this.#versions.flush()
@@ -139,41 +138,43 @@ export class RowSet {
 
   /** The rows that wait to be written. */
   get waiting(): number {
-    return this.#dirty.size
+    return this.#dirty.length
   }
 
   /** Writes the versions that wait to the history. */
   flushVersions(): void {
     this.#versions.flush()
+    this.#cache.trim()
   }
 
   /** Writes the rows that wait to the table. */
   flushRows(): void {
-    if (this.#dirty.size === 0) return
-    for (const key of [...this.#dirty.keys()].sort()) this.#flushRow(key, this.#dirty.get(key))
+    if (this.#dirty.length > 1) this.#dirty.sort((one, other) => (one.key < other.key ? -1 : 1))
+    for (const row of this.#dirty) this.#flushRow(row)
     this.#inserts.flush()
-    this.#dirty.clear()
-    this.#cache.trim()
+    this.#dirty = []
   }
 
-  #flushRow(key: string, before: StoredRow | undefined): void {
-    const after = this.#cache.row(key)
-    if (after === undefined) {
-      if (before !== undefined) this.#delete.run(key)
+  #flushRow(row: CachedRow): void {
+    const { key, place, revision, data, stored } = row
+    row.isDirty = false
+    row.stored = undefined
+    if (data === null) {
+      if (stored !== undefined) this.#delete.run(key)
       return
     }
-    const { slice, project, name, revision, data } = after
-    const place = this.shape === 'resources' ? [project, name] : [slice]
-    if (before === undefined) this.#inserts.add(key, ...place, revision, data)
-    else if (isSamePlace(before, after)) this.#update.run(revision, data, key)
-    else this.#move.run(...place, revision, data, key)
+    const { slice, project, name } = place
+    const values = this.shape === 'resources' ? [project, name] : [slice]
+    if (stored === undefined) this.#inserts.add(key, ...values, revision, data)
+    else if (isSamePlace(stored, place)) this.#update.run(revision, data, key)
+    else this.#move.run(...values, revision, data, key)
   }
 
   /** To be called when a transaction was rolled back, with the state from before it. */
   rollBack(saved: SetState): void {
     this.#versions.clear()
     this.#inserts.clear()
-    this.#dirty.clear()
+    this.#dirty = []
     this.#cache.clear()
     this.#digest = new SetDigest(saved.digest)
     this.#state = saved

@@ -1,7 +1,8 @@
 import { DatabaseSync } from 'node:sqlite'
 import { hashOf, SetDigest, versionHash } from './digest.ts'
 import { readMeta } from './meta.ts'
-import { columnsOf, type RowSet, type SetState, type StoredRow } from './row_set.ts'
+import type { StoredRow } from './row_cache.ts'
+import { columnsOf, type RowSet, type SetState } from './row_set.ts'
 import type { FileState, ProjectionStore } from './store.ts'
 
 const ROWS_A_STEP = 2000
@@ -118,7 +119,9 @@ function* readAll(
   const statement = database.prepare(
     `SELECT ${columns} FROM "${table}" WHERE (${names}) > (${key.map(() => '?').join(', ')}) ORDER BY ${names} LIMIT ${ROWS_A_STEP}`,
   )
-  let cursor: readonly (string | number)[] = key.map((column) => (column === 'revision' || column === 'id' ? -1 : ''))
+  let cursor: readonly (string | number)[] = key.map((column) =>
+    column === 'revision' || column === 'id' ? -1 : '',
+  )
   for (;;) {
     const rows = statement.all(...cursor) as readonly Row[]
     yield* rows

@@ -11,6 +11,7 @@ import { readMeta, sealMeta } from './meta.ts'
 import type { ProjectedRecord } from './projected_record.ts'
 import type { Projection } from './projection.ts'
 import { ResourceRows } from './resource_rows.ts'
+import { type CachedRow, NOWHERE, type Place } from './row_cache.ts'
 import { RowSet, type SetState } from './row_set.ts'
 
 /** Raised when the layout of the file changes: it is then built anew. */
@@ -36,6 +37,14 @@ export interface ProjectionDigest {
 export interface AppliedEntry {
   readonly revision: number
   readonly record: ProjectedRecord | null
+}
+
+interface DerivedWrite {
+  readonly row: CachedRow
+  readonly place: Place
+  /** Null where the row is gone. */
+  readonly data: string | null
+  readonly parsed: object | undefined
 }
 
 /** What is saved with every batch, beside the state of the sets that have changed. */
@@ -331,11 +340,14 @@ export class ProjectionStore {
         kind: 'events',
         events: presented.map(({ data }, i) => ({ type: record.events[i]?.type ?? '', data })),
       })
-    const changes = new EntryChanges(this.registry, this.#resources, { now: time, revision })
+    const changes = new EntryChanges(this.registry, (kind) => this.set(kind), { now: time, revision })
     for (const event of presented) changes.take(event)
-    for (const { kind, place, before, after } of changes.rows) {
+    for (const { kind, row, before, after, last } of changes.rows) {
+      const { project = '', name } = last
+      const isSamePlace = row.place.name === name && row.place.project === project
+      const place = isSamePlace ? row.place : { slice: '', project, name }
       const data = after === undefined ? null : JSON.stringify(after)
-      this.set(kind.id).write(place, revision, after, data)
+      this.set(kind.id).write(row, place, revision, data, after)
       this.#resources.follow(kind, before, after)
     }
     const { changed } = changes
@@ -374,23 +386,24 @@ export class ProjectionStore {
   ): void {
     if (this.quarantined.has(projection.name)) return
     const set = this.set(projection.name)
-    const writes: (() => void)[] = []
+    const writes: DerivedWrite[] = []
     try {
       for (const key of new Set(affected())) {
-        const before = set.data(key)
-        const context = { now: this.#checkpoint.time, revision, before, sinceParent }
-        const row = projection.row(key, this.#resources, context)
-        const data = row === undefined ? null : JSON.stringify(row.data)
-        if (data === (set.get(key)?.data ?? null)) continue
-        const place = { key, slice: row?.slice ?? '', project: '', name: '' }
-        writes.push(() => set.write(place, revision, row?.data, data))
+        const row = set.row(key)
+        const context = { now: this.#checkpoint.time, revision, before: set.dataOf(row), sinceParent }
+        const made = projection.row(key, this.#resources, context)
+        const data = made === undefined ? null : JSON.stringify(made.data)
+        if (data === row.data) continue
+        const isNew = row.data === null && made !== undefined
+        const place = isNew ? { ...NOWHERE, slice: made.slice } : row.place
+        writes.push({ row, place, data, parsed: made?.data })
       }
     } catch (error) {
       if (isSqliteError(error)) throw error
       this.#quarantine(projection.name, revision, error)
       return
     }
-    for (const write of writes) write()
+    for (const { row, place, data, parsed } of writes) set.write(row, place, revision, data, parsed)
   }
 
   close(): void {
