@@ -30,7 +30,7 @@ export class EntryChanges {
   readonly #context: EvolveContext
   /** In the order in which they first changed. */
   readonly rows: RowChange[] = []
-  readonly #byRow = new Map<CachedRow, RowChange>()
+  #byRow: Map<CachedRow, RowChange> | undefined
 
   constructor(registry: Registry, set: (kind: string) => RowSet, context: EvolveContext) {
     this.#registry = registry
@@ -66,12 +66,13 @@ export class EntryChanges {
   }
 
   #find(row: CachedRow): RowChange | undefined {
-    if (this.rows.length > SEARCHED_MAX) return this.#byRow.get(row)
+    if (this.rows.length > SEARCHED_MAX) return this.#byRow?.get(row)
     for (const change of this.rows) if (change.row === row) return change
     return undefined
   }
 
   #index(): void {
+    this.#byRow ??= new Map()
     for (let i = this.#byRow.size; i < this.rows.length; i++) {
       const change = this.rows[i] as RowChange
       this.#byRow.set(change.row, change)

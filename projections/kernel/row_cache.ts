@@ -71,15 +71,21 @@ export class RowCache {
     return row
   }
 
-  /** Drops what was not asked for lately, but nothing that waits to be written. */
-  trim(): void {
-    let considered = this.#rows.size
+  /** Drops the oldest that were not asked for lately; those that wait to be written, of which there are so many, stay. */
+  trim(waiting: number): void {
+    const beyond = this.#rows.size - ROWS_MAX - waiting
+    let considered = 2 * beyond
+    let dropped = 0
     for (const [key, row] of this.#rows) {
-      if (this.#rows.size <= ROWS_MAX || considered-- === 0) return
+      if (dropped >= beyond || considered-- <= 0) return
       this.#rows.delete(key)
-      if (row.isDirty || row.isRecent) this.#rows.set(key, row)
-      else this.#keys.add(key)
-      row.isRecent = false
+      if (row.isDirty || row.isRecent) {
+        this.#rows.set(key, row)
+        row.isRecent = false
+      } else {
+        this.#keys.add(key)
+        dropped++
+      }
     }
   }
 

@@ -144,7 +144,7 @@ export class RowSet {
   /** Writes the versions that wait to the history. */
   flushVersions(): void {
     this.#versions.flush()
-    this.#cache.trim()
+    this.#cache.trim(this.#dirty.length)
   }
 
   /** Writes the rows that wait to the table. */

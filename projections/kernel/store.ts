@@ -321,7 +321,7 @@ export class ProjectionStore {
     const { time } = this.#checkpoint
     this.#addEntry(revision, time, 'kernel.BeginHistory', 'process:kernel', 'process', '', '')
     if (sinceParent === undefined) return
-    this.#applyEvents(revision, { kind: 'history' })
+    for (const name of this.#opened.keys()) this.#applyEvents(name, revision, { kind: 'history' })
     for (const projection of this.#projections)
       this.#derive(projection, revision, () => projection.affectedByHistory(this.#resources), sinceParent)
   }
@@ -335,11 +335,10 @@ export class ProjectionStore {
     const { time, command, actor, actorKind, commandId, cause } = record
     this.#addEntry(revision, time, command, actor, actorKind, commandId, cause)
     const presented = record.events.map((event) => this.registry.present(event))
-    if (this.#opened.size > 0)
-      this.#applyEvents(revision, {
-        kind: 'events',
-        events: presented.map(({ data }, i) => ({ type: record.events[i]?.type ?? '', data })),
-      })
+    for (const { name, domain } of this.#eventProjections) {
+      const events = presented.filter((event) => event.domain.contract.name === domain)
+      if (events.length > 0) this.#applyEvents(name, revision, { kind: 'events', events })
+    }
     const changes = new EntryChanges(this.registry, (kind) => this.set(kind), { now: time, revision })
     for (const event of presented) changes.take(event)
     for (const { kind, row, before, after, last } of changes.rows) {
@@ -361,14 +360,12 @@ export class ProjectionStore {
       })
   }
 
-  #applyEvents(revision: number, entry: ProjectedEntry): void {
-    for (const [name, projection] of this.#opened) {
-      if (this.quarantined.has(name)) continue
-      try {
-        projection.apply(entry)
-      } catch (error) {
-        this.#quarantine(name, revision, error)
-      }
+  #applyEvents(name: string, revision: number, entry: ProjectedEntry): void {
+    if (this.quarantined.has(name)) return
+    try {
+      this.#opened.get(name)?.apply(entry)
+    } catch (error) {
+      this.#quarantine(name, revision, error)
     }
   }
 

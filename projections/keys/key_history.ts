@@ -23,6 +23,7 @@ interface Saved extends Progress {
 export const keyHistory: EventProjection = {
   name: KEY_HISTORY,
   version: 2,
+  domain: 'kv',
   open: (database, saved) => new KeyHistory(database, saved as Saved | null | undefined),
 }
 
@@ -68,18 +69,18 @@ class KeyHistory implements OpenEventProjection {
       this.#forget(this.#progress.compacted)
       return
     }
-    for (const { type, data } of entry.events) {
-      switch (type) {
-        case 'kv.Put':
+    for (const { name, data } of entry.events) {
+      switch (name) {
+        case 'Put':
           this.#put(data as Data<'Put'>)
           break
-        case 'kv.Deleted':
+        case 'Deleted':
           this.#deleted(data as Data<'Deleted'>)
           break
-        case 'kv.LeaseRevoked':
+        case 'LeaseRevoked':
           this.#revoked(data as Data<'LeaseRevoked'>)
           break
-        case 'kv.Compacted':
+        case 'Compacted':
           this.#progress = { ...this.#progress, compacted: (data as Data<'Compacted'>).revision }
           this.#forget(this.#progress.compacted)
           break
