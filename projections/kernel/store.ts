@@ -208,9 +208,7 @@ export class ProjectionStore {
    * batch fails, or the process ends, the file must be thrown away.
    */
   beginLoad(): void {
-    this.database.exec(
-      'PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE; BEGIN',
-    )
+    this.database.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN IMMEDIATE')
     this.#isLoading = true
   }
 
@@ -221,7 +219,7 @@ export class ProjectionStore {
     this.database.exec('COMMIT')
     this.createIndexes()
     this.#isLoading = false
-    this.database.exec('PRAGMA locking_mode = NORMAL; PRAGMA synchronous = NORMAL; PRAGMA journal_mode = WAL')
+    this.database.exec('PRAGMA synchronous = NORMAL; PRAGMA journal_mode = WAL')
     const file = openSync(this.path, 'r+')
     fsyncSync(file)
     closeSync(file)
