@@ -3,7 +3,10 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 /** Rows in one statement: many, then few, then the rest one by one. */
 const SIZES = [16, 4, 1] as const
 
-/** Collects rows for a table and inserts them by many at a time: with one, the call costs more than the row. */
+/**
+ * Collects rows for a table and inserts them by many at a time: with one, the call costs more than the row. Whoever flushes must roll
+ * the transaction back when that throws: so that SQLite need not write down how to undo each statement, some of its rows may stay.
+ */
 export class BulkInsert {
   readonly #database: DatabaseSync
   readonly #into: string
@@ -15,7 +18,7 @@ export class BulkInsert {
   /** `table` is an identifier of this program, never a user's. */
   constructor(database: DatabaseSync, table: string, columns: readonly string[]) {
     this.#database = database
-    this.#into = `INSERT INTO "${table}" (${columns.join(', ')}) VALUES `
+    this.#into = `INSERT OR FAIL INTO "${table}" (${columns.join(', ')}) VALUES `
     this.#row = `(${columns.map(() => '?').join(', ')})`
     this.#width = columns.length
   }

@@ -19,6 +19,8 @@ const LAYOUT = 3
 /** Rows that wait in a load, at most: the longer, the more of them change again before they are written. */
 const LOADING_ROWS_MAX = 32_768
 
+const SAFE = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL'
+
 /** What the file is the state of. */
 export interface Checkpoint {
   readonly revision: number
@@ -98,7 +100,7 @@ export class ProjectionStore {
     this.registry = registry
     this.#projections = projections
     this.#eventProjections = eventProjections
-    this.database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA cell_size_check = ON;
+    this.database.exec(`${SAFE}; PRAGMA cache_size = -65536; PRAGMA cell_size_check = ON;
       CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
       CREATE TABLE IF NOT EXISTS entry (revision INTEGER PRIMARY KEY, time INTEGER NOT NULL, command TEXT NOT NULL, actor TEXT NOT NULL,
         actor_kind TEXT NOT NULL, command_id TEXT NOT NULL, cause TEXT NOT NULL) STRICT;`)
@@ -208,7 +210,8 @@ export class ProjectionStore {
    * batch fails, or the process ends, the file must be thrown away.
    */
   beginLoad(): void {
-    this.database.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN IMMEDIATE')
+    this.database.exec('PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF')
+    this.database.exec('BEGIN IMMEDIATE')
     this.#isLoading = true
   }
 
@@ -219,7 +222,7 @@ export class ProjectionStore {
     this.database.exec('COMMIT')
     this.createIndexes()
     this.#isLoading = false
-    this.database.exec('PRAGMA synchronous = NORMAL; PRAGMA journal_mode = WAL')
+    this.database.exec(SAFE)
     const file = openSync(this.path, 'r+')
     fsyncSync(file)
     closeSync(file)
