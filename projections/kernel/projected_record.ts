@@ -24,118 +24,132 @@ const EVENT = { type: 1, version: 2, data: 3 } as const
  * of which no rows are made. Throws Error for bytes that are no record.
  */
 export function readRecord(payload: Buffer): ProjectedRecord {
-  const reader = new Reader(payload, 0, payload.length)
+  const fields = new Fields(payload)
   let time = 0
-  let record: ProjectedRecord | undefined
-  while (reader.next()) {
-    if (reader.field === RECORD.time) time = reader.number()
-    else if (reader.field === RECORD.decision) record = readDecision(reader.message())
-    else if (reader.field === RECORD.history) record = readHistory(reader.message())
-    else reader.skip()
+  let decision = NONE
+  let history = NONE
+  while (fields.next(payload.length)) {
+    if (fields.number === RECORD.time) time = fields.integer()
+    else if (fields.number === RECORD.decision) decision = fields.skip()
+    else if (fields.number === RECORD.history) history = fields.skip()
+    else fields.skip()
   }
-  if (record === undefined) throw new Error('the payload is neither a decision nor a history')
-  return { ...record, time }
+  if (history !== NONE) return readHistory(fields, history, time)
+  if (decision === NONE) throw new Error('the payload is neither a decision nor a history')
+  return readDecision(fields, decision, time)
 }
 
-function readDecision(reader: Reader): ProjectedRecord {
+/** No field begins there. */
+const NONE = -1
+
+function readDecision(fields: Fields, start: number, time: number): ProjectedRecord {
+  const end = fields.enter(start)
   const events: StoredEvent[] = []
-  const found = { command: '', commandId: '', actor: '', actorKind: '', cause: '' }
-  while (reader.next()) {
-    if (reader.field === DECISION.events) events.push(readEvent(reader.message()))
-    else if (reader.field === DECISION.command) found.command = reader.text()
-    else if (reader.field === DECISION.commandId) found.commandId = reader.text()
-    else if (reader.field === DECISION.actor) found.actor = reader.text()
-    else if (reader.field === DECISION.actorKind) found.actorKind = reader.text()
-    else if (reader.field === DECISION.cause) found.cause = reader.text()
-    else reader.skip()
+  let command = ''
+  let commandId = ''
+  let actor = ''
+  let actorKind = ''
+  let cause = ''
+  while (fields.next(end)) {
+    if (fields.number === DECISION.events) events.push(readEvent(fields))
+    else if (fields.number === DECISION.command) command = fields.text()
+    else if (fields.number === DECISION.commandId) commandId = fields.text()
+    else if (fields.number === DECISION.actor) actor = fields.text()
+    else if (fields.number === DECISION.actorKind) actorKind = fields.text()
+    else if (fields.number === DECISION.cause) cause = fields.text()
+    else fields.skip()
   }
-  const actorKind = found.actorKind as DecisionRecord['actorKind']
-  return { kind: 'decision', time: 0, ...found, actorKind, events }
+  const kind = actorKind as DecisionRecord['actorKind']
+  return { kind: 'decision', time, command, commandId, actor, actorKind: kind, cause, events }
 }
 
-function readHistory(reader: Reader): HistoryRecord {
+function readHistory(fields: Fields, start: number, time: number): HistoryRecord {
+  const end = fields.enter(start)
   const found = { history: '', parent: '', parentRevision: 0 }
-  while (reader.next()) {
-    if (reader.field === HISTORY.history) found.history = reader.text()
-    else if (reader.field === HISTORY.parent) found.parent = reader.text()
-    else if (reader.field === HISTORY.parentRevision) found.parentRevision = reader.number()
-    else reader.skip()
+  while (fields.next(end)) {
+    if (fields.number === HISTORY.history) found.history = fields.text()
+    else if (fields.number === HISTORY.parent) found.parent = fields.text()
+    else if (fields.number === HISTORY.parentRevision) found.parentRevision = fields.integer()
+    else fields.skip()
   }
-  return { kind: 'history', time: 0, ...found }
+  return { kind: 'history', time, ...found }
 }
 
-function readEvent(reader: Reader): StoredEvent {
+function readEvent(fields: Fields): StoredEvent {
+  const end = fields.end()
   let type = ''
   let version = 0
   let data = '{}'
-  while (reader.next()) {
-    if (reader.field === EVENT.type) type = reader.text()
-    else if (reader.field === EVENT.version) version = reader.number()
-    else if (reader.field === EVENT.data) data = reader.text()
-    else reader.skip()
+  while (fields.next(end)) {
+    if (fields.number === EVENT.type) type = fields.text()
+    else if (fields.number === EVENT.version) version = fields.integer()
+    else if (fields.number === EVENT.data) data = fields.text()
+    else fields.skip()
   }
   return { type, version, data: JSON.parse(data) as Record<string, unknown> }
 }
 
-/** The fields of one message (https://protobuf.dev/programming-guides/encoding), one after the other. */
-class Reader {
+/** The fields of a message and of those in it (https://protobuf.dev/programming-guides/encoding), one after the other. */
+class Fields {
   readonly #bytes: Buffer
-  readonly #end: number
-  #at: number
-  field = 0
+  #at = 0
+  /** The field's number, and how it is written. */
+  number = 0
   #wireType = 0
 
-  constructor(bytes: Buffer, start: number, end: number) {
+  constructor(bytes: Buffer) {
     this.#bytes = bytes
-    this.#at = start
-    this.#end = end
   }
 
-  /** Goes to the next field; false where there is none. */
-  next(): boolean {
-    if (this.#at >= this.#end) return false
-    const tag = this.number()
-    this.field = tag >>> 3
+  /** Goes to the next field of a message that ends there; false where there is none. */
+  next(end: number): boolean {
+    if (this.#at >= end) return false
+    const tag = this.integer()
+    this.number = tag >>> 3
     this.#wireType = tag & 7
     return true
   }
 
   /** A varint of up to 53 bits. */
-  number(): number {
+  integer(): number {
     let value = 0
-    for (let factor = 1; this.#at < this.#end; factor *= 128) {
+    for (let factor = 1; this.#at < this.#bytes.length; factor *= 128) {
       const byte = this.#bytes[this.#at++] as number
       value += (byte & 127) * factor
-      if (byte < 128 && Number.isSafeInteger(value)) return value
+      if (byte < 128 && value <= Number.MAX_SAFE_INTEGER) return value
       if (factor > 2 ** 49) break
     }
     throw new RangeError('the payload holds no number where one must be')
   }
 
   text(): string {
-    const end = this.#length()
+    const end = this.end()
     const text = this.#bytes.toString('utf8', this.#at, end)
     this.#at = end
     return text
   }
 
-  message(): Reader {
-    const end = this.#length()
-    const reader = new Reader(this.#bytes, this.#at, end)
-    this.#at = end
-    return reader
+  /** Gives where the field begins, for `enter`. */
+  skip(): number {
+    const start = this.#at
+    if (this.#wireType === VARINT) this.integer()
+    else this.#at = this.end()
+    return start
   }
 
-  skip(): void {
-    if (this.#wireType === VARINT) this.number()
-    else this.#at = this.#length()
+  /** Goes back to a message that was skipped, and gives where it ends. */
+  enter(start: number): number {
+    this.#at = start
+    this.#wireType = BYTES
+    return this.end()
   }
 
-  /** Where a field that says its length ends. */
-  #length(): number {
+  /** Where the field ends, which must be one that says its length; what is in it comes next. */
+  end(): number {
     if (this.#wireType !== BYTES) throw new RangeError('the payload is of another shape')
-    const end = this.number() + this.#at
-    if (end > this.#end) throw new RangeError('the payload is cut short')
+    const length = this.integer()
+    const end = this.#at + length
+    if (end > this.#bytes.length) throw new RangeError('the payload is cut short')
     return end
   }
 }

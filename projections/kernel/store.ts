@@ -2,7 +2,8 @@ import { hash } from 'node:crypto'
 import { closeSync, fsyncSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { NO_ORIGIN, type Origin } from '../../domains/kernel/origin.ts'
-import type { Registry } from '../../domains/kernel/registry.ts'
+import type { StoredEvent } from '../../domains/kernel/record.ts'
+import type { PresentEvent, Registry } from '../../domains/kernel/registry.ts'
 import { BulkInsert } from './bulk_insert.ts'
 import { hashOf, SetDigest } from './digest.ts'
 import { EntryChanges } from './entry_changes.ts'
@@ -87,6 +88,8 @@ export class ProjectionStore {
   /** Of all entries. */
   #entries: SetDigest
   #isLoading = false
+  /** An event of each type, for what declares it. */
+  readonly #declared = new Map<string, PresentEvent>()
 
   /** Opens the file, or makes it. Throws LayoutError when another build made it: it must be built anew. */
   constructor(
@@ -335,7 +338,7 @@ export class ProjectionStore {
   #applyDecision(revision: number, record: Extract<ProjectedRecord, { kind: 'decision' }>): void {
     const { time, command, actor, actorKind, commandId, cause } = record
     this.#addEntry(revision, time, command, actor, actorKind, commandId, cause)
-    const presented = record.events.map((event) => this.registry.present(event))
+    const presented = record.events.map((event) => this.#present(event))
     for (const { name, domain } of this.#eventProjections) {
       const events = presented.filter((event) => event.domain.contract.name === domain)
       if (events.length > 0) this.#applyEvents(name, revision, { kind: 'events', events })
@@ -353,12 +356,22 @@ export class ProjectionStore {
     const { changed } = changes
     if (changed.length === 0) return
     for (const projection of this.#projections)
-      this.#derive(projection, revision, () => {
-        const keys = new Set<string>()
-        for (const change of changed)
-          for (const key of projection.affected(change, this.#resources)) keys.add(key)
-        return keys
-      })
+      this.#derive(projection, revision, () =>
+        changed.length === 1 && changed[0] !== undefined
+          ? projection.affected(changed[0], this.#resources)
+          : changed.flatMap((change) => projection.affected(change, this.#resources)),
+      )
+  }
+
+  /** Remembers where events of the present version are declared. */
+  #present(event: StoredEvent): PresentEvent {
+    const { type, version, data } = event
+    const known = this.#declared.get(type)
+    if (known !== undefined && known.contract.version === version)
+      return { domain: known.domain, name: known.name, contract: known.contract, data }
+    const present = this.registry.present(event)
+    this.#declared.set(type, present)
+    return present
   }
 
   #applyEvents(name: string, revision: number, entry: ProjectedEntry): void {
@@ -379,14 +392,15 @@ export class ProjectionStore {
   #derive(
     projection: Projection,
     revision: number,
-    affected: () => Iterable<string>,
+    affected: () => readonly string[],
     sinceParent?: number,
   ): void {
     if (this.quarantined.has(projection.name)) return
     const set = this.set(projection.name)
     const writes: DerivedWrite[] = []
     try {
-      for (const key of new Set(affected())) {
+      const keys = affected()
+      for (const key of keys.length > 1 ? new Set(keys) : keys) {
         const row = set.row(key)
         const context = { now: this.#checkpoint.time, revision, before: set.dataOf(row), sinceParent }
         const made = projection.row(key, this.#resources, context)
