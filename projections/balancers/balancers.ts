@@ -10,6 +10,7 @@ type Member = RowOf<(typeof lb)['resources']['member']>
 export const balancers: Projection = {
   name: 'balancers',
   version: 1,
+  referrers: ['lb.listener', 'lb.member'],
   affected: ({ kind, before, after }: ResourceChange, resources) => {
     const { uid } = (after ?? before) as { uid: string }
     switch (kind) {

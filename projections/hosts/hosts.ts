@@ -10,6 +10,7 @@ type Instance = RowOf<(typeof vm)['resources']['instance']>
 export const hosts: Projection = {
   name: 'hosts',
   version: 1,
+  referrers: [],
   affected: ({ kind, before, after }: ResourceChange) =>
     kind === 'vm.incarnation' ? [((after ?? before) as unknown as Incarnation).uid] : [],
   affectedByHistory: () => [],

@@ -1,5 +1,7 @@
 import { reject } from '../../domains/kernel/rejection.ts'
+import { columnsOf, type RowSet } from './row_set.ts'
 import type { ProjectionStore } from './store.ts'
+import { firstVersionOf } from './version_id.ts'
 
 /** Rows in one batch of a feed, at most. */
 const BATCH_ROWS = 500
@@ -36,14 +38,13 @@ export function feedBatch(store: ProjectionStore, query: FeedQuery): FeedBatch {
   const why = store.quarantined.get(set.name)
   if (why !== undefined) reject('UNAVAILABLE', `projection ${set.name} is quarantined: ${why}`, {})
   if (query.history === history && query.fromRevision > 0)
-    return changesSince(store, query, revision, history)
+    return changesSince(store, set, query, revision, history)
   const pinned = query.after?.revision ?? revision
-  // The plus keeps SQLite from the index by slice and revision: in the order of keys it stops after one batch.
   const sql =
     pinned < revision
-      ? `SELECT key, data, max(revision) FROM "${set.name}.history" WHERE +slice = ? AND key > ? AND revision <= ${pinned}
+      ? `SELECT key, data, max(id) FROM (${versionsOf(set)}) WHERE slice = ? AND key > ? AND id < ${firstVersionOf(pinned + 1)}
           GROUP BY key HAVING data IS NOT NULL ORDER BY key LIMIT ?`
-      : `SELECT key, data FROM "${set.name}" WHERE slice = ? AND key > ? ORDER BY key LIMIT ?`
+      : `SELECT key, data FROM (${rowsOf(set)}) WHERE ${inSlice(query)} AND key > ? ORDER BY key LIMIT ?`
   const rows = store.database
     .prepare(sql)
     .all(query.slice, query.after?.key ?? '', BATCH_ROWS + 1) as unknown as readonly {
@@ -59,8 +60,23 @@ export function feedBatch(store: ProjectionStore, query: FeedQuery): FeedBatch {
   }
 }
 
+/** The rows of resources are in no slice. */
+function rowsOf({ name, shape }: RowSet): string {
+  return `SELECT ${columnsOf(shape)} FROM "${name}"`
+}
+
+function versionsOf({ name, shape }: RowSet): string {
+  return `SELECT id, ${columnsOf(shape)} FROM "${name}.history"`
+}
+
+/** The indexes by slice leave out what is in none: SQLite must be told that they hold all that is asked for. */
+function inSlice({ slice }: FeedQuery): string {
+  return slice === '' ? 'slice = ?' : `slice = ? AND slice <> ''`
+}
+
 function changesSince(
   store: ProjectionStore,
+  set: RowSet,
   query: FeedQuery,
   revision: number,
   history: string,
@@ -72,10 +88,12 @@ function changesSince(
       { revision },
     )
   }
-  const sql = `SELECT key, revision, data FROM "${query.projection}.history" WHERE slice = ? AND (revision, key) > (?, ?) ORDER BY revision, key LIMIT ?`
+  const sql = `SELECT key, revision, data FROM (${versionsOf(set)}) WHERE ${inSlice(query)} AND id > ? ORDER BY id LIMIT ?`
   const from =
-    query.after === undefined ? [query.fromRevision + 1, ''] : [query.after.revision, query.after.key]
-  const found = store.database.prepare(sql).all(query.slice, ...from, BATCH_ROWS + 1) as unknown as readonly {
+    query.after === undefined
+      ? firstVersionOf(query.fromRevision + 1) - 1
+      : versionOf(store, set, query.after.key, query.after.revision)
+  const found = store.database.prepare(sql).all(query.slice, from, BATCH_ROWS + 1) as unknown as readonly {
     key: string
     revision: number
     data: string | null
@@ -90,4 +108,12 @@ function changesSince(
     return { history, revision: last.revision, reset: false, more: false, changes: changes(whole) }
   const part = found.slice(0, BATCH_ROWS)
   return { history, revision: beyond.revision, reset: false, more: true, changes: changes(part) }
+}
+
+/** The id of a row's version at a revision. */
+function versionOf(store: ProjectionStore, { name }: RowSet, key: string, revision: number): number {
+  const found = store.database
+    .prepare(`SELECT id FROM "${name}.history" WHERE key = ? AND id >= ? AND id < ?`)
+    .get(key, firstVersionOf(revision), firstVersionOf(revision + 1))
+  return (found?.['id'] as number | undefined) ?? firstVersionOf(revision) - 1
 }

@@ -1,41 +1,51 @@
-import { hash } from 'node:crypto'
+import { RowHash } from './row_hash.ts'
 
-/** Of a set's tables. */
-export const columns = ['key', 'slice', 'project', 'name', 'revision', 'data'] as const
+const hash = new RowHash()
 
-const MODULUS = 1n << 128n
-
-/** An incremental digest of a set of rows: the sum of their hashes modulo 2^128, the same whatever the order they came in. */
+/**
+ * An incremental digest of a set of rows: the sum of their hashes, the same whatever the order they came in. It is kept in four lanes
+ * modulo 2^32, one for each quarter of a hash.
+ */
 export class SetDigest {
-  #sum: bigint
+  readonly #lanes: Uint32Array
 
-  constructor(hex = '0') {
-    this.#sum = BigInt(`0x${hex}`)
+  /** `hex` is what `toString` gave; without it the set is empty. */
+  constructor(hex = '') {
+    this.#lanes = Uint32Array.from({ length: 4 }, (_, lane) =>
+      Number(`0x0${hex.slice(8 * lane, 8 * lane + 8)}`),
+    )
   }
 
-  add(row: bigint): void {
-    this.#sum = (this.#sum + row) % MODULUS
+  add(row: Uint32Array): void {
+    const lanes = this.#lanes
+    for (let lane = 0; lane < 4; lane++) lanes[lane] = (lanes[lane] as number) + (row[lane] as number)
   }
 
-  remove(row: bigint): void {
-    this.#sum = (this.#sum - row + MODULUS) % MODULUS
+  remove(row: Uint32Array): void {
+    const lanes = this.#lanes
+    for (let lane = 0; lane < 4; lane++) lanes[lane] = (lanes[lane] as number) - (row[lane] as number)
   }
 
   /** 32 hexadecimal digits. */
   toString(): string {
-    return this.#sum.toString(16).padStart(32, '0')
+    return Array.from(this.#lanes, (lane) => lane.toString(16).padStart(8, '0')).join('')
   }
 }
 
-/** The first 128 bits of SHA-256 over the table's name and all columns as they are stored. */
-export function hashOf(table: string, ...columns: readonly (string | number)[]): bigint {
-  return BigInt(`0x${hash('sha256', `${table}\0${columns.join('\0')}`, 'hex').slice(0, 32)}`)
+/** The hash of a row of a table, of its name and all columns as they are stored. It is good until the next one is made. */
+export function hashOf(table: string, ...columns: readonly (string | number)[]): Uint32Array {
+  return hash.of(`${table}\0${columns.join('\0')}`)
 }
 
-/** That of a row of a set. */
-export function rowHash(
-  table: string,
-  row: Readonly<Record<(typeof columns)[number], string | number>>,
-): bigint {
-  return hashOf(table, row.key, row.revision, row.slice, row.project, row.name, row.data)
+/** That of a version of a row in a set; null data: the row was deleted. */
+export function versionHash(
+  set: string,
+  key: string,
+  revision: number,
+  slice: string,
+  project: string,
+  name: string,
+  data: string | null,
+): Uint32Array {
+  return hash.of(`${set}\0${key}\0${revision}\0${slice}\0${project}\0${name}\0`, data ?? '')
 }

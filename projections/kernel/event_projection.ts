@@ -2,8 +2,8 @@ import type { DatabaseSync } from 'node:sqlite'
 
 /** An event in its present shape. */
 export interface ProjectedEvent {
-  /** `domain.Event`. */
-  readonly type: string
+  /** Without its domain. */
+  readonly name: string
   readonly data: Readonly<Record<string, unknown>>
 }
 
@@ -18,13 +18,17 @@ export interface EventProjection {
   readonly name: string
   /** Raised when the rows would come out differently: all tables are then built anew. */
   readonly version: number
+  /** The domain whose events it is made of: it gets no others. */
+  readonly domain: string
   /** Opens its tables, or makes them. `saved` is what it last said to save; undefined for a new file. */
   open(database: DatabaseSync, saved: unknown): OpenEventProjection
 }
 
 export interface OpenEventProjection {
-  /** Within the transaction of the checkpoint. */
+  /** Within the transaction of the checkpoint. Rows may wait for `flush`. */
   apply(entry: ProjectedEntry): void
+  /** Writes what waits: before the checkpoint. */
+  flush(): void
   /** Saved as JSON with the checkpoint. */
   readonly saved: unknown
   /** Of everything it serves; the same on every replica. */

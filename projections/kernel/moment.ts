@@ -40,11 +40,29 @@ export function revisionAt(database: DatabaseSync, moment: Moment, checkpoint: n
       )
     return moment.revision
   }
-  const row = database
-    .prepare('SELECT revision FROM entry WHERE time <= ? ORDER BY time DESC, revision DESC LIMIT 1')
-    .get(moment.time)
-  const revision = row?.['revision'] as number | undefined
   return (
-    revision ?? reject('REVISION_UNKNOWN', `${new Date(moment.time).toISOString()} is before the log began`)
+    lastAt(database, moment.time, checkpoint) ??
+    reject('REVISION_UNKNOWN', `${new Date(moment.time).toISOString()} is before the log began`)
   )
+}
+
+/** Times never go back, so that the order of revisions is theirs: it takes no index of times, but as many steps as a number has bits. */
+function lastAt(database: DatabaseSync, time: number, checkpoint: number): number | undefined {
+  const before = database.prepare(
+    'SELECT revision, time FROM entry WHERE revision <= ? ORDER BY revision DESC LIMIT 1',
+  )
+  let found: number | undefined
+  let low = 1
+  let high = checkpoint
+  while (low <= high) {
+    const middle = Math.floor((low + high) / 2)
+    const entry = before.get(middle)
+    if (entry === undefined || (entry['time'] as number) <= time) {
+      found = (entry?.['revision'] as number | undefined) ?? found
+      low = middle + 1
+    } else {
+      high = (entry['revision'] as number) - 1
+    }
+  }
+  return found
 }

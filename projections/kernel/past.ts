@@ -1,6 +1,7 @@
 import { reject } from '../../domains/kernel/rejection.ts'
 import { parseMoment, revisionAt } from './moment.ts'
 import type { ProjectionStore } from './store.ts'
+import { firstVersionOf } from './version_id.ts'
 
 const CHANGES_MAX = 10_000
 
@@ -40,13 +41,13 @@ export function why(
   name: string,
 ): readonly EntrySummary[] {
   const versions = `"${store.set(kind).name}.history"`
-  const latest = `SELECT key FROM ${versions} WHERE project = ? AND name = ? ORDER BY revision DESC LIMIT 1`
+  const latest = `SELECT key FROM ${versions} WHERE project = ? AND name = ? ORDER BY id DESC LIMIT 1`
   const uid = store.database.prepare(latest).get(project, name)?.['key'] as string | undefined
   if (uid === undefined) {
     const where = project === '' ? '' : ` in project ${project}`
     return reject('NOT_FOUND', `there never was a ${kind} ${name}${where}`, { kind, name })
   }
-  const sql = `SELECT ${ENTRY_COLUMNS} FROM ${versions} h JOIN entry e USING (revision) WHERE h.key = ? ORDER BY h.revision LIMIT ${CHANGES_MAX}`
+  const sql = `SELECT ${ENTRY_COLUMNS} FROM ${versions} h JOIN entry e USING (revision) WHERE h.key = ? ORDER BY h.id LIMIT ${CHANGES_MAX}`
   return store.database.prepare(sql).all(uid) as unknown as readonly EntrySummary[]
 }
 
@@ -97,16 +98,16 @@ function diffKind(
 ): readonly Difference[] {
   const versions = `"${store.set(kind).name}.history"`
   const keys = store.database.prepare(
-    `SELECT key, project, name, max(revision) FROM ${versions} WHERE revision > ? AND revision <= ? GROUP BY key ORDER BY project, name, key LIMIT ?`,
+    `SELECT key, project, name, max(id) FROM ${versions} WHERE id >= ? AND id < ? GROUP BY key ORDER BY project, name, key LIMIT ?`,
   )
   const version = store.database.prepare(
-    `SELECT data FROM ${versions} WHERE key = ? AND revision <= ? ORDER BY revision DESC LIMIT 1`,
+    `SELECT data FROM ${versions} WHERE key = ? AND id < ? ORDER BY id DESC LIMIT 1`,
   )
   const asOf = (key: string, revision: number): Record<string, unknown> | null => {
-    const data = version.get(key, revision)?.['data'] as string | null | undefined
+    const data = version.get(key, firstVersionOf(revision + 1))?.['data'] as string | null | undefined
     return data === undefined || data === null ? null : (JSON.parse(data) as Record<string, unknown>)
   }
-  return keys.all(from, to, limit).flatMap((row) => {
+  return keys.all(firstVersionOf(from + 1), firstVersionOf(to + 1), limit).flatMap((row) => {
     const key = row['key'] as string
     const before = asOf(key, from)
     const after = asOf(key, to)

@@ -8,7 +8,10 @@ export interface ProjectedResources {
     kind: K,
     uid: string,
   ): RowOf<C['resources'][K]> | undefined
-  /** The rows of one kind that refer to a resource by any field, in the order of their uids. */
+  /**
+   * The rows of one kind that refer to a resource by any field but their project, in the order of their uids. The projection must
+   * say that it asks for them: throws RangeError otherwise.
+   */
   referrers<C extends Contract, K extends Extract<keyof C['resources'], string>>(
     contract: C,
     kind: K,
@@ -33,6 +36,7 @@ export interface ResourceChange {
 export interface ProjectedRow {
   /** What a feed can be narrowed to; '' where a projection is followed whole. A key never moves to another slice. */
   readonly slice: string
+  /** As JSON would give it back: nothing in it is undefined. */
   readonly data: object
 }
 
@@ -51,7 +55,9 @@ export interface Projection {
   readonly name: string
   /** Raised when the rows would come out differently: the tables are then built anew. */
   readonly version: number
-  /** The keys of the rows that a change may concern. */
+  /** The kinds that it asks for referrers of, as `domain.resource`: who refers to whom is kept for those alone. */
+  readonly referrers: readonly string[]
+  /** The keys of the rows that a change may concern. What an entry does to a row is one change. */
   affected(change: ResourceChange, resources: ProjectedResources): readonly string[]
   /** The keys of the rows that a new history concerns. */
   affectedByHistory(resources: ProjectedResources): readonly string[]

@@ -1,15 +1,9 @@
 import type { Origin } from '../../domains/kernel/origin.ts'
 import type { FeedBatch, FeedQuery } from './changes.ts'
+import type { PackedEntries } from './packed_entries.ts'
 import type { Differences, EntrySummary } from './past.ts'
 import type { ReadAnswer, ReadQuery } from './reads.ts'
 import type { Checkpoint, ProjectionDigest } from './store.ts'
-
-/** A committed entry on its way to the worker. */
-export interface ShippedEntry {
-  readonly revision: number
-  /** Null for a no-op. */
-  readonly payload: Uint8Array | null
-}
 
 /** What the worker can be asked, and what it answers. */
 export interface Calls {
@@ -48,23 +42,32 @@ export interface Calls {
 }
 
 export type ToWorker =
-  | { readonly type: 'apply'; readonly entries: readonly ShippedEntry[] }
+  | { readonly type: 'apply'; readonly entries: PackedEntries }
   | { readonly type: 'call'; readonly id: number; readonly method: keyof Calls; readonly ask: object }
-  | { readonly type: 'create_indexes' }
+  /** What comes up to a revision is loaded: indexes are made after it. `isFresh`: nobody reads the file before. */
+  | { readonly type: 'load'; readonly goal: number; readonly isFresh: boolean }
   | { readonly type: 'close' }
 
 export interface Progress {
   readonly checkpoint: Checkpoint
-  readonly origin: Origin
   /** The revision of each set's last change. */
   readonly changed: Readonly<Record<string, number>>
   readonly quarantined: Readonly<Record<string, string>>
 }
 
 export type FromWorker =
-  | ({ readonly type: 'opened' } & Progress)
+  | { readonly type: 'opened'; readonly origin: Origin; readonly progress: Progress }
   | { readonly type: 'unusable'; readonly why: string }
-  | ({ readonly type: 'applied' } & Progress)
+  | {
+      readonly type: 'applied'
+      readonly checkpoint: Checkpoint
+      /** The sets that have changed in it. */
+      readonly changed: readonly string[]
+      /** Undefined where that is as before. */
+      readonly quarantined: Progress['quarantined'] | undefined
+    }
+  /** What a load was to bring is there, and is on disk where the file was fresh. */
+  | { readonly type: 'loaded' }
   /** Nothing more is applied. A damaged file must be made anew. */
   | { readonly type: 'failed'; readonly why: string; readonly damaged: boolean }
   | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }

@@ -3,6 +3,7 @@ import { reject } from '../../domains/kernel/rejection.ts'
 import { parseMoment, revisionAt } from './moment.ts'
 import { type PageToken, pageTokenText, parsePageToken } from './page_token.ts'
 import type { ProjectionStore } from './store.ts'
+import { firstVersionOf } from './version_id.ts'
 
 const PAGE_DEFAULT = 100
 const PAGE_MAX = 1000
@@ -85,7 +86,7 @@ export function read(store: ProjectionStore, query: ReadQuery): ReadAnswer {
   const table = `"${store.set(query.kind).name}"`
   const versions = `"${query.kind}.history"`
   const from = past
-    ? `(SELECT key, project, name, data, max(revision) FROM ${versions} WHERE revision <= ${revision} GROUP BY key HAVING data IS NOT NULL)`
+    ? `(SELECT key, project, name, data, max(id) FROM ${versions} WHERE id < ${firstVersionOf(revision + 1)} GROUP BY key HAVING data IS NOT NULL)`
     : table
   const sql = `SELECT r.key, r.project, r.name, r.data FROM ${from} r ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
     ORDER BY r.project, r.name, r.key LIMIT ${size + 1}`

@@ -1,54 +1,70 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Contract, RowOf } from '../../domains/kernel/contract.ts'
 import { identities } from '../../domains/kernel/references.ts'
-import type { AnyRow, Kind, Registry } from '../../domains/kernel/registry.ts'
+import type { AnyRow, Kind } from '../../domains/kernel/registry.ts'
 import { hashOf, SetDigest } from './digest.ts'
-import type { ProjectedResources } from './projection.ts'
+import type { ProjectedResources, Projection } from './projection.ts'
 import type { RowSet } from './row_set.ts'
 
-/** The rows of all resources, and who refers to whom, in a projection file. */
+/** The rows of all resources, and who refers to whom of the kinds that projections ask for, in a projection file. */
 export class ResourceRows implements ProjectedResources {
   readonly #database: DatabaseSync
-  readonly #registry: Registry
   readonly #set: (kind: string) => RowSet
+  /** The kinds whose references are kept, and the highest identity that one of them refers to. */
+  readonly #highest: Map<string, string>
   readonly #referrers
   readonly #refer
   readonly #unrefer
   /** Of all references. */
-  digest = new SetDigest()
+  digest: SetDigest
 
-  constructor(database: DatabaseSync, registry: Registry, set: (kind: string) => RowSet) {
+  constructor(
+    database: DatabaseSync,
+    projections: readonly Projection[],
+    set: (kind: string) => RowSet,
+    digest: string | undefined,
+  ) {
     this.#database = database
-    this.#registry = registry
     this.#set = set
+    this.digest = new SetDigest(digest)
     database.exec(`
-      CREATE TABLE IF NOT EXISTS reference (target TEXT NOT NULL, kind TEXT NOT NULL, uid TEXT NOT NULL, field TEXT NOT NULL,
-        PRIMARY KEY (target, kind, uid, field)) WITHOUT ROWID, STRICT;`)
+      CREATE TABLE IF NOT EXISTS reference (kind TEXT NOT NULL, identity TEXT NOT NULL, uid TEXT NOT NULL, field TEXT NOT NULL,
+        PRIMARY KEY (kind, identity, uid, field)) WITHOUT ROWID, STRICT;`)
     this.#referrers = database.prepare(
-      'SELECT DISTINCT uid FROM reference WHERE target = ? AND kind = ? ORDER BY uid',
+      'SELECT DISTINCT uid FROM reference WHERE kind = ? AND identity = ? ORDER BY uid',
     )
     this.#refer = database.prepare(
-      'INSERT OR IGNORE INTO reference (target, kind, uid, field) VALUES (?, ?, ?, ?)',
+      'INSERT OR IGNORE INTO reference (identity, kind, uid, field) VALUES (?, ?, ?, ?)',
     )
     this.#unrefer = database.prepare(
-      'DELETE FROM reference WHERE target = ? AND kind = ? AND uid = ? AND field = ?',
+      'DELETE FROM reference WHERE identity = ? AND kind = ? AND uid = ? AND field = ?',
+    )
+    const highest = database.prepare('SELECT max(identity) AS identity FROM reference WHERE kind = ?')
+    this.#highest = new Map(
+      projections
+        .flatMap(({ referrers }) => referrers)
+        .map((kind) => [kind, (highest.get(kind)?.['identity'] ?? '') as string]),
     )
   }
 
   /** Keeps who refers to whom, after a row was written. */
   follow(kind: Kind, before: AnyRow | undefined, after: AnyRow | undefined): void {
-    for (const { field, target } of kind.references) {
+    const highest = this.#highest.get(kind.id)
+    if (highest === undefined) return
+    for (const { field } of kind.references) {
+      if (field === 'project') continue
       const from = identities(before, field)
       const to = identities(after, field)
       for (const identity of from)
         if (!to.includes(identity)) {
-          const columns = [`${target} ${identity}`, kind.id, (before as AnyRow).uid, field] as const
+          const columns = [identity, kind.id, (before as AnyRow).uid, field] as const
           if (this.#unrefer.run(...columns).changes > 0) this.digest.remove(hashOf('reference', ...columns))
         }
       for (const identity of to)
         if (!from.includes(identity)) {
-          const columns = [`${target} ${identity}`, kind.id, (after as AnyRow).uid, field] as const
+          const columns = [identity, kind.id, (after as AnyRow).uid, field] as const
           if (this.#refer.run(...columns).changes > 0) this.digest.add(hashOf('reference', ...columns))
+          if (identity > (this.#highest.get(kind.id) ?? '')) this.#highest.set(kind.id, identity)
         }
     }
   }
@@ -72,18 +88,20 @@ export class ResourceRows implements ProjectedResources {
     identity: string,
   ): readonly RowOf<C['resources'][K]>[] {
     const id = `${contract.name}.${kind}`
-    const targets = new Set((this.#registry.kinds.get(id) as Kind).references.map(({ target }) => target))
-    const uids = [...targets].flatMap((target) =>
-      this.#referrers.all(`${target} ${identity}`, id).map((row) => row['uid'] as string),
-    )
-    return [...new Set(uids)].map((uid) => this.row(id, uid) as unknown as RowOf<C['resources'][K]>)
+    const highest = this.#highest.get(id)
+    if (highest === undefined) throw new RangeError(`no projection says that it asks for referrers of ${id}`)
+    if (identity > highest) return []
+    const rows = this.#referrers.all(id, identity)
+    return rows.map((row) => this.row(id, row['uid'] as string) as unknown as RowOf<C['resources'][K]>)
   }
 
   all<C extends Contract, K extends Extract<keyof C['resources'], string>>(
     contract: C,
     kind: K,
   ): readonly RowOf<C['resources'][K]>[] {
-    const rows = this.#database.prepare(`SELECT data FROM "${contract.name}.${kind}" ORDER BY key`).all()
+    const set = this.#set(`${contract.name}.${kind}`)
+    set.flushRows()
+    const rows = this.#database.prepare(`SELECT data FROM "${set.name}" ORDER BY key`).all()
     return rows.map((row) => JSON.parse(row['data'] as string) as RowOf<C['resources'][K]>)
   }
 }

@@ -7,6 +7,7 @@ import type { Calls } from './protocol.ts'
 import { UnusableError, WorkerHandle } from './worker_handle.ts'
 
 const SCRUB_MS = 6 * 60 * 60 * 1000
+const LOADED_TIMEOUT_MS = 10_000
 
 export interface RunnerOptions {
   readonly log: Log
@@ -35,6 +36,8 @@ export class Runner {
   #repaired: string | undefined
   #resumedRevision: number
   #rebuilding: Promise<void> | undefined
+  /** Under way while a new file is filled. */
+  #loading: Promise<void> | undefined
   #closing = false
   #scrubTimer: NodeJS.Timeout | undefined
   #scrubs = 0
@@ -43,29 +46,20 @@ export class Runner {
   static async open(options: RunnerOptions): Promise<Runner> {
     const { directory, worker, log } = options
     await mkdir(directory, { recursive: true })
-    let generation = await currentGeneration(directory)
+    const generation = await currentGeneration(directory)
     await removeOthers(directory, generation)
-    let live: WorkerHandle
     let repaired: string | undefined
-    try {
-      live = await WorkerHandle.open(worker, await pathOf(directory, generation), log)
-    } catch (error) {
-      if (!(error instanceof UnusableError)) throw error
-      repaired = error.message
-      generation++
-      live = await WorkerHandle.open(worker, await pathOf(directory, generation), log)
+    if (generation > 0) {
+      try {
+        const live = await WorkerHandle.open(worker, await pathOf(directory, generation), log)
+        return new Runner(options, live, generation, undefined)
+      } catch (error) {
+        if (!(error instanceof UnusableError)) throw error
+        repaired = error.message
+      }
     }
-    const runner = new Runner(options, live, generation, repaired)
-    try {
-      await runner.#point(generation)
-      await removeOthers(directory, generation)
-    } catch (error) {
-      await live.close()
-      throw error
-    }
-    runner.#follow(live)
-    void runner.#scrubNow()
-    return runner
+    const live = await WorkerHandle.open(worker, await pathOf(directory, generation + 1), log)
+    return new Runner(options, live, generation + 1, repaired)
   }
 
   private constructor(
@@ -79,6 +73,27 @@ export class Runner {
     this.#generation = generation
     this.#repaired = repaired
     this.#resumedRevision = live.resumedRevision
+    const isFresh = live.resumedRevision === 0
+    this.#follow(live, isFresh)
+    if (isFresh)
+      this.#loading = this.#load(live, generation).finally(() => {
+        this.#loading = undefined
+        this.#wake()
+      })
+    void this.#scrubNow()
+  }
+
+  /** Until a new file has everything that was committed when it was opened it is not named as the one that serves, and does not serve. */
+  async #load(live: WorkerHandle, generation: number): Promise<void> {
+    try {
+      while (!live.isLoaded && live.failure === undefined && !this.#closing)
+        await this.#changed(performance.now() + 1000)
+      if (!live.isLoaded || this.#closing) return
+      await this.#point(generation)
+      await removeOthers(this.#options.directory, generation)
+    } catch (error) {
+      this.#options.onFatal(error instanceof Error ? error : new Error(String(error)))
+    }
   }
 
   /** Why the rows were thrown away and made anew; undefined when they were sound. */
@@ -91,9 +106,11 @@ export class Runner {
     return this.#resumedRevision
   }
 
-  /** The last revision that reads show; 0 while rows that turned out to be damaged are made anew. */
+  /** The last revision that reads show; 0 while rows are made anew that were not there, or turned out to be damaged. */
   get revision(): number {
-    return this.#live.failure === undefined ? this.#live.progress.checkpoint.revision : 0
+    return this.#live.failure === undefined && this.#loading === undefined
+      ? this.#live.progress.checkpoint.revision
+      : 0
   }
 
   get history(): string {
@@ -114,7 +131,14 @@ export class Runner {
     return this.#rebuilding !== undefined
   }
 
-  call<M extends keyof Calls>(method: M, ask: Calls[M]['ask']): Promise<Calls[M]['answer']> {
+  /** Waits while a new file is filled. Rejects with UNAVAILABLE when that takes long, and when the worker fails or is closed. */
+  async call<M extends keyof Calls>(method: M, ask: Calls[M]['ask']): Promise<Calls[M]['answer']> {
+    const deadline = performance.now() + LOADED_TIMEOUT_MS
+    while (this.#loading !== undefined && this.#live.failure === undefined) {
+      this.#checkOpen()
+      if (!(await this.#changed(deadline)))
+        throw new Rejection('UNAVAILABLE', 'the rows are being made from the log: try again later')
+    }
     return this.#live.call(method, ask)
   }
 
@@ -178,21 +202,26 @@ export class Runner {
 
   async #rebuild(): Promise<void> {
     const { directory, worker, log } = this.#options
+    await this.#loading
+    this.#checkOpen()
     const generation = this.#generation + 1
     await removeOthers(directory, this.#generation)
     const next = await WorkerHandle.open(worker, await pathOf(directory, generation), log)
+    const old = this.#live
     try {
-      this.#follow(next)
+      this.#follow(next, true)
       await this.#catchUp(next)
       await this.#point(generation)
+      // What the old one shows stays until the new one shows it too: no reader may see an earlier revision after a later one.
+      await old.pause()
       await this.#catchUp(next)
     } catch (error) {
       await next.close()
-      if (this.#live.failure === undefined) await this.#point(this.#generation)
+      if (old.failure === undefined) await this.#point(this.#generation)
       await removeOthers(directory, this.#generation)
+      old.resume()
       throw error
     }
-    const old = this.#live
     this.#live = next
     this.#generation = generation
     this.#wake()
@@ -204,7 +233,7 @@ export class Runner {
   async #catchUp(next: WorkerHandle): Promise<void> {
     const { log } = this.#options
     const goal = (): number => (this.#live.failure === undefined ? this.revision : log.status().commitIndex)
-    while (next.progress.checkpoint.revision < goal()) {
+    while (!next.isLoaded || next.progress.checkpoint.revision < goal()) {
       this.#checkOpen()
       if (next.failure !== undefined) throw next.failure
       await this.#changed(performance.now() + 1000)
@@ -213,14 +242,13 @@ export class Runner {
     if (next.failure !== undefined) throw next.failure
   }
 
-  #follow(handle: WorkerHandle): void {
-    handle.follow({
-      onProgress: () => this.#wake(),
-      onFailure: (error) => {
-        this.#wake()
-        if (handle === this.#live && !this.#closing) this.#onFailure(error)
-      },
-    })
+  /** `isFresh`: nobody reads the file before it has all that is committed now. */
+  #follow(handle: WorkerHandle, isFresh: boolean): void {
+    const onFailure = (error: Error): void => {
+      this.#wake()
+      if (handle === this.#live && !this.#closing) this.#onFailure(error)
+    }
+    handle.follow({ onProgress: () => this.#wake(), onFailure }, isFresh)
   }
 
   /** Rows that the file had from before may be damaged, or of another log: then they are made anew, once. */
@@ -267,6 +295,7 @@ export class Runner {
     this.#wake()
     await this.#rebuilding?.catch(() => undefined)
     await this.#live.close()
+    await this.#loading
   }
 
   #checkOpen(): void {
@@ -303,14 +332,14 @@ export class Runner {
   }
 }
 
-/** The generation that serves; 1 in a new directory, or where that is not known. */
+/** The generation that serves; 0 where there is none, or that is not known. */
 async function currentGeneration(directory: string): Promise<number> {
   const text = await readFile(join(directory, 'current'), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '1'
+    if (error.code === 'ENOENT') return '0'
     throw error
   })
   const generation = Number(text)
-  return Number.isSafeInteger(generation) && generation > 0 ? generation : 1
+  return Number.isSafeInteger(generation) && generation > 0 ? generation : 0
 }
 
 /** What a rebuild has left that was interrupted, or what it has replaced. */

@@ -44,6 +44,7 @@ function scrubbed(store: ProjectionStore): readonly string[] {
 const choking: Projection = {
   name: 'choking',
   version: 1,
+  referrers: [],
   affected: ({ after, before }) => [`first ${(after ?? before)?.uid}`, `second ${(after ?? before)?.uid}`],
   affectedByHistory: () => [],
   row: (key, resources) => {
@@ -84,11 +85,16 @@ describe('an entry', () => {
   it('that meets a fault of the file quarantines nobody', () => {
     const asking: Projection = {
       ...choking,
-      affected: (_change, resources) => resources.referrers(library, 'book', 'x').map(({ uid }) => uid),
+      referrers: ['library.book'],
+      affected: (_change, resources) => resources.referrers(library, 'book', 'a').map(({ uid }) => uid),
     }
     const store = newStore([asking])
+    apply(store, [
+      put('a'),
+      { type: 'BookAdded', data: { ...shelf('x'), shelf: 'a', pages: 1, sequel: null } },
+    ])
     store.database.exec('DROP TABLE reference')
-    expect(() => apply(store, [put('a')])).toThrow(/no such table/)
+    expect(() => apply(store, [put('b')])).toThrow(/no such table/)
     expect(store.quarantined.size).toBe(0)
   })
 

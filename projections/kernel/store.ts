@@ -1,17 +1,26 @@
 import { hash } from 'node:crypto'
+import { closeSync, fsyncSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { NO_ORIGIN, type Origin } from '../../domains/kernel/origin.ts'
-import type { DecisionRecord, LogRecord, StoredEvent } from '../../domains/kernel/record.ts'
-import { type AnyRow, affect, type Registry } from '../../domains/kernel/registry.ts'
+import type { StoredEvent } from '../../domains/kernel/record.ts'
+import type { PresentEvent, Registry } from '../../domains/kernel/registry.ts'
+import { BulkInsert } from './bulk_insert.ts'
 import { hashOf, SetDigest } from './digest.ts'
+import { EntryChanges } from './entry_changes.ts'
 import type { EventProjection, OpenEventProjection, ProjectedEntry } from './event_projection.ts'
 import { readMeta, sealMeta } from './meta.ts'
-import type { Projection, ResourceChange } from './projection.ts'
+import type { ProjectedRecord } from './projected_record.ts'
+import type { Projection } from './projection.ts'
 import { ResourceRows } from './resource_rows.ts'
-import { RowSet } from './row_set.ts'
+import { type CachedRow, NOWHERE, type Place } from './row_cache.ts'
+import { RowSet, type SetState } from './row_set.ts'
 
 /** Raised when the layout of the file changes: it is then built anew. */
-const LAYOUT = 2
+const LAYOUT = 3
+/** Rows that wait in a load, at most: the longer, the more of them change again before they are written. */
+const LOADING_ROWS_MAX = 32_768
+
+const SAFE = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL'
 
 /** What the file is the state of. */
 export interface Checkpoint {
@@ -27,6 +36,36 @@ export interface ProjectionDigest {
   readonly digest: string
 }
 
+/** An entry and what rows are made of; null for a no-op. */
+export interface AppliedEntry {
+  readonly revision: number
+  readonly record: ProjectedRecord | null
+}
+
+interface DerivedWrite {
+  readonly row: CachedRow
+  readonly place: Place
+  /** Null where the row is gone. */
+  readonly data: string | null
+  readonly parsed: object | undefined
+}
+
+/** What is saved with every batch, beside the state of the sets that have changed. */
+export interface FileState {
+  readonly checkpoint: Checkpoint
+  readonly origin: Origin
+  /** Digests. */
+  readonly entries: string
+  readonly references: string
+}
+
+const NEW_FILE: FileState = {
+  checkpoint: { revision: 0, time: 0, history: '' },
+  origin: NO_ORIGIN,
+  entries: '',
+  references: '',
+}
+
 /** Every projection's rows in one SQLite file, with the checkpoint in the same transaction: all reads see one revision. */
 export class ProjectionStore {
   readonly path: string
@@ -36,15 +75,21 @@ export class ProjectionStore {
   readonly #eventProjections: readonly EventProjection[]
   readonly #opened = new Map<string, OpenEventProjection>()
   readonly #sets = new Map<string, RowSet>()
-  readonly #entry
+  readonly #entry: BulkInsert
   readonly #resources: ResourceRows
   readonly #putMeta
+  /** What was saved last, by its key, and of each set. */
+  readonly #saved = new Map<string, string>()
+  readonly #savedStates = new Map<string, SetState>()
   /** Projections that choked on an entry, with the reason: they stay where they were, and the others go on. */
   readonly quarantined = new Map<string, string>()
   #checkpoint: Checkpoint
   #origin: Origin
   /** Of all entries. */
   #entries: SetDigest
+  #isLoading = false
+  /** An event of each type, for what declares it. */
+  readonly #declared = new Map<string, PresentEvent>()
 
   /** Opens the file, or makes it. Throws LayoutError when another build made it: it must be built anew. */
   constructor(
@@ -58,7 +103,7 @@ export class ProjectionStore {
     this.registry = registry
     this.#projections = projections
     this.#eventProjections = eventProjections
-    this.database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA cell_size_check = ON;
+    this.database.exec(`${SAFE}; PRAGMA cache_size = -65536; PRAGMA cell_size_check = ON;
       CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
       CREATE TABLE IF NOT EXISTS entry (revision INTEGER PRIMARY KEY, time INTEGER NOT NULL, command TEXT NOT NULL, actor TEXT NOT NULL,
         actor_kind TEXT NOT NULL, command_id TEXT NOT NULL, cause TEXT NOT NULL) STRICT;`)
@@ -72,16 +117,12 @@ export class ProjectionStore {
       'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
     )
     this.#saveMeta('layout', layout)
-    this.#checkpoint = JSON.parse(
-      this.#meta('checkpoint') ?? '{"revision":0,"time":0,"history":""}',
-    ) as Checkpoint
-    this.#origin = JSON.parse(this.#meta('origin') ?? JSON.stringify(NO_ORIGIN)) as Origin
-    const digests = JSON.parse(this.#meta('digests') ?? '{}') as Record<string, RowSet['digests']>
-    const others = JSON.parse(this.#meta('others') ?? '{}') as { entry?: string; reference?: string }
-    this.#entries = new SetDigest(others.entry)
-    for (const name of [...registry.kinds.keys(), ...projections.map((projection) => projection.name)]) {
-      this.#sets.set(name, new RowSet(this.database, name, digests[name]))
-    }
+    const state = JSON.parse(this.#meta('state') ?? JSON.stringify(NEW_FILE)) as FileState
+    this.#checkpoint = state.checkpoint
+    this.#origin = state.origin
+    this.#entries = new SetDigest(state.entries)
+    for (const name of registry.kinds.keys()) this.#openSet(name, 'resources')
+    for (const { name } of projections) this.#openSet(name, 'slices')
     for (const projection of eventProjections) {
       const saved = this.#meta(`events ${projection.name}`)
       this.#opened.set(
@@ -89,15 +130,18 @@ export class ProjectionStore {
         projection.open(this.database, saved === undefined ? undefined : JSON.parse(saved)),
       )
     }
-    this.#entry = this.database.prepare(
-      'INSERT INTO entry (revision, time, command, actor, actor_kind, command_id, cause) VALUES (?, ?, ?, ?, ?, ?, ?)',
-    )
-    this.#resources = new ResourceRows(this.database, registry, (kind) => this.set(kind))
-    this.#resources.digest = new SetDigest(others.reference)
-    for (const [projection, why] of Object.entries(
-      JSON.parse(this.#meta('quarantined') ?? '{}') as Record<string, string>,
-    ))
-      this.quarantined.set(projection, why)
+    this.#entry = new BulkInsert(this.database, 'entry', [
+      ...['revision', 'time', 'command', 'actor', 'actor_kind', 'command_id', 'cause'],
+    ])
+    this.#resources = new ResourceRows(this.database, projections, (kind) => this.set(kind), state.references)
+    const quarantined = JSON.parse(this.#meta('quarantined') ?? '{}') as Record<string, string>
+    for (const [projection, why] of Object.entries(quarantined)) this.quarantined.set(projection, why)
+  }
+
+  #openSet(name: string, shape: RowSet['shape']): void {
+    const saved = this.#meta(`set ${name}`)
+    const state = saved === undefined ? undefined : (JSON.parse(saved) as SetState)
+    this.#sets.set(name, new RowSet(this.database, name, shape, state))
   }
 
   /** What the rows depend on besides the log: digests can only be compared where this is the same. */
@@ -113,11 +157,16 @@ export class ProjectionStore {
   }
 
   #meta(key: string): string | undefined {
-    return readMeta(this.database, key)
+    const value = readMeta(this.database, key)
+    if (value !== undefined) this.#saved.set(key, value)
+    return value
   }
 
+  /** Within the transaction, and again after one that was rolled back. */
   #saveMeta(key: string, value: string): void {
+    if (this.#saved.get(key) === value) return
     this.#putMeta.run(key, sealMeta(key, value))
+    this.#saved.set(key, value)
   }
 
   get checkpoint(): Checkpoint {
@@ -130,25 +179,13 @@ export class ProjectionStore {
   }
 
   get digests(): readonly ProjectionDigest[] {
-    const tables = [...this.registry.kinds.keys()].map((kind) => this.set(kind).digests)
-    const all = {
-      digest: hash(
-        'sha256',
-        JSON.stringify(tables.map(({ digest, historyDigest }) => [digest, historyDigest])),
-      ),
-    }
-    const derived = this.#projections.map(({ name }) => ({
-      projection: name,
-      digest: hash(
-        'sha256',
-        JSON.stringify([this.set(name).digests.digest, this.set(name).digests.historyDigest]),
-      ),
-    }))
-    const ofEvents = [...this.#opened].map(([projection, { digest }]) => ({
+    const tables = [...this.registry.kinds.keys()].map((kind) => this.set(kind).state.digest)
+    const derived = this.#projections.map(({ name }) => [name, this.set(name).state.digest] as const)
+    const ofEvents = [...this.#opened].map(([name, { digest }]) => [name, digest] as const)
+    return [['tables', tables] as const, ...derived, ...ofEvents].map(([projection, digest]) => ({
       projection,
-      digest: hash('sha256', JSON.stringify([digest])),
+      digest: hash('sha256', JSON.stringify(digest)),
     }))
-    return [{ projection: 'tables', digest: all.digest }, ...derived, ...ofEvents]
   }
 
   /** The set of a kind or a projection. Throws RangeError for an unknown one. */
@@ -168,47 +205,46 @@ export class ProjectionStore {
   }
 
   createIndexes(): void {
-    this.database.exec('CREATE INDEX IF NOT EXISTS entry_by_time ON entry (time, revision)')
-    for (const name of this.#sets.keys()) RowSet.createIndexes(this.database, name)
+    for (const set of this.#sets.values()) set.createIndexes(this.database)
   }
 
   /**
-   * Takes committed entries in order, all in one transaction with the checkpoint. `record` is null for a no-op; `origin` names the last
-   * record. When it throws, nothing has changed.
+   * Begins to fill a new file that is of no use before `endLoad`: nothing is kept for a rollback, and nothing is synced. When a
+   * batch fails, or the process ends, the file must be thrown away.
    */
-  apply(
-    entries: readonly { readonly revision: number; readonly record: LogRecord | null }[],
-    origin = this.#origin,
-  ): void {
+  beginLoad(): void {
+    this.database.exec('PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF')
+    this.database.exec('BEGIN IMMEDIATE')
+    this.#isLoading = true
+  }
+
+  /** The file is whole and on disk once this returns. */
+  endLoad(): void {
+    this.#flushRows()
+    this.#save()
+    this.database.exec('COMMIT')
+    this.createIndexes()
+    this.#isLoading = false
+    this.database.exec(SAFE)
+    const file = openSync(this.path, 'r+')
+    fsyncSync(file)
+    closeSync(file)
+  }
+
+  /**
+   * Takes committed entries in order, all in one transaction with the checkpoint; `origin` names the last record. When it throws,
+   * nothing has changed, but in a load.
+   */
+  apply(entries: readonly AppliedEntry[], origin = this.#origin): void {
+    if (this.#isLoading) {
+      this.#take(entries, origin)
+      return
+    }
     this.database.exec('BEGIN IMMEDIATE')
     const undo = this.#savepoint()
     try {
-      for (const { revision, record } of entries) {
-        if (revision !== this.#checkpoint.revision + 1)
-          throw new RangeError(`entry ${revision} came after ${this.#checkpoint.revision}`)
-        const { time, history } = this.#checkpoint
-        this.#checkpoint = {
-          revision,
-          time: record?.time ?? time,
-          history: record?.kind === 'history' ? record.history : history,
-        }
-        if (record === null) continue
-        if (record.kind === 'history')
-          this.#applyHistory(revision, record.parent === '' ? undefined : record.time - time)
-        else this.#applyDecision(revision, record)
-      }
-      this.#origin = origin
-      this.#saveMeta('checkpoint', JSON.stringify(this.#checkpoint))
-      this.#saveMeta('origin', JSON.stringify(origin))
-      const others = { entry: this.#entries.toString(), reference: this.#resources.digest.toString() }
-      this.#saveMeta('others', JSON.stringify(others))
-      this.#saveMeta(
-        'digests',
-        JSON.stringify(Object.fromEntries([...this.#sets].map(([name, set]) => [name, set.digests]))),
-      )
-      for (const [name, { saved }] of this.#opened)
-        this.#saveMeta(`events ${name}`, JSON.stringify(saved ?? null))
-      this.#saveMeta('quarantined', JSON.stringify(Object.fromEntries(this.quarantined)))
+      this.#take(entries, origin)
+      this.#save()
       this.database.exec('COMMIT')
     } catch (error) {
       if (this.database.isTransaction) this.database.exec('ROLLBACK')
@@ -217,129 +253,169 @@ export class ProjectionStore {
     }
   }
 
+  #take(entries: readonly AppliedEntry[], origin: Origin): void {
+    for (const { revision, record } of entries) {
+      if (revision !== this.#checkpoint.revision + 1)
+        throw new RangeError(`entry ${revision} came after ${this.#checkpoint.revision}`)
+      const { time, history } = this.#checkpoint
+      this.#checkpoint = {
+        revision,
+        time: record?.time ?? time,
+        history: record?.kind === 'history' ? record.history : history,
+      }
+      if (record === null) continue
+      if (record.kind === 'history')
+        this.#applyHistory(revision, record.parent === '' ? undefined : record.time - time)
+      else this.#applyDecision(revision, record)
+    }
+    this.#origin = origin
+    this.#entry.flush()
+    for (const set of this.#sets.values()) set.flushVersions()
+    for (const projection of this.#opened.values()) projection.flush()
+    let waiting = 0
+    for (const set of this.#sets.values()) waiting += set.waiting
+    if (!this.#isLoading || waiting > LOADING_ROWS_MAX) this.#flushRows()
+  }
+
+  #flushRows(): void {
+    for (const set of this.#sets.values()) set.flushRows()
+  }
+
+  #save(): void {
+    const state: FileState = {
+      checkpoint: this.#checkpoint,
+      origin: this.#origin,
+      entries: this.#entries.toString(),
+      references: this.#resources.digest.toString(),
+    }
+    this.#saveMeta('state', JSON.stringify(state))
+    for (const [name, { state: now }] of this.#sets) {
+      if (this.#savedStates.get(name) === now) continue
+      this.#saveMeta(`set ${name}`, JSON.stringify(now))
+      this.#savedStates.set(name, now)
+    }
+    for (const [name, { saved }] of this.#opened)
+      this.#saveMeta(`events ${name}`, JSON.stringify(saved ?? null))
+    this.#saveMeta('quarantined', JSON.stringify(Object.fromEntries(this.quarantined)))
+  }
+
   /** What is kept in memory besides the file, to be put back with a rollback. */
   #savepoint(): () => void {
     const checkpoint = this.#checkpoint
     const origin = this.#origin
     const quarantined = [...this.quarantined]
-    const digests = [...this.#sets.values()].map((set) => [set, set.digests] as const)
+    const sets = [...this.#sets.values()].map((set) => [set, set.state] as const)
     const entries = this.#entries.toString()
     const references = this.#resources.digest.toString()
     return () => {
+      this.#entry.clear()
       this.#entries = new SetDigest(entries)
       this.#resources.digest = new SetDigest(references)
       this.#checkpoint = checkpoint
       this.#origin = origin
       this.quarantined.clear()
       for (const [projection, why] of quarantined) this.quarantined.set(projection, why)
-      for (const [set, saved] of digests) set.rollBack(saved)
+      for (const [set, saved] of sets) set.rollBack(saved)
+      this.#saved.clear()
+      this.#savedStates.clear()
     }
   }
 
   #applyHistory(revision: number, sinceParent: number | undefined): void {
-    this.#addEntry(
-      revision,
-      this.#checkpoint.time,
-      'kernel.BeginHistory',
-      'process:kernel',
-      'process',
-      '',
-      '',
-    )
+    const { time } = this.#checkpoint
+    this.#addEntry(revision, time, 'kernel.BeginHistory', 'process:kernel', 'process', '', '')
     if (sinceParent === undefined) return
-    this.#applyEvents(revision, { kind: 'history' })
+    for (const name of this.#opened.keys()) this.#applyEvents(name, revision, { kind: 'history' })
     for (const projection of this.#projections)
       this.#derive(projection, revision, () => projection.affectedByHistory(this.#resources), sinceParent)
   }
 
   #addEntry(...columns: readonly [number, number, string, string, string, string, string]): void {
-    this.#entry.run(...columns)
+    this.#entry.add(...columns)
     this.#entries.add(hashOf('entry', ...columns))
   }
 
-  #applyDecision(revision: number, record: DecisionRecord): void {
-    this.#addEntry(
-      revision,
-      record.time,
-      record.command,
-      record.actor,
-      record.actorKind,
-      record.commandId,
-      record.cause,
-    )
-    const changes: ResourceChange[] = []
-    const presented = record.events.map((event) => this.registry.present(event))
-    this.#applyEvents(revision, {
-      kind: 'events',
-      events: presented.map(({ data }, i) => ({ type: (record.events[i] as StoredEvent).type, data })),
-    })
-    for (const present of presented) {
-      if (present.contract.resource === null) continue
-      const kind = this.registry.kindOf(present.contract.resource)
-      const before = this.#resources.row(kind.id, present.data['uid'] as string)
-      const after = affect(kind, present, before, { now: record.time, revision })
-      const { uid, project = '', name } = (after ?? before) as AnyRow
-      this.set(kind.id).write(
-        { key: uid, slice: '', project, name },
-        revision,
-        after === undefined ? null : JSON.stringify(after),
-      )
-      this.#resources.follow(kind, before, after)
-      changes.push({ kind: kind.id, before, after })
+  #applyDecision(revision: number, record: Extract<ProjectedRecord, { kind: 'decision' }>): void {
+    const { time, command, actor, actorKind, commandId, cause } = record
+    this.#addEntry(revision, time, command, actor, actorKind, commandId, cause)
+    const presented = record.events.map((event) => this.#present(event))
+    for (const { name, domain } of this.#eventProjections) {
+      const events = presented.filter((event) => event.domain.contract.name === domain)
+      if (events.length > 0) this.#applyEvents(name, revision, { kind: 'events', events })
     }
-    for (const projection of this.#projections) {
-      this.#derive(
-        projection,
-        revision,
-        () => new Set(changes.flatMap((change) => projection.affected(change, this.#resources))),
+    const changes = new EntryChanges(this.registry, (kind) => this.set(kind), { now: time, revision })
+    for (const event of presented) changes.take(event)
+    for (const { kind, row, before, after, last } of changes.rows) {
+      const { project = '', name } = last
+      const isSamePlace = row.place.name === name && row.place.project === project
+      const place = isSamePlace ? row.place : { slice: '', project, name }
+      const data = after === undefined ? null : JSON.stringify(after)
+      this.set(kind.id).write(row, place, revision, data, after)
+      this.#resources.follow(kind, before, after)
+    }
+    const { changed } = changes
+    if (changed.length === 0) return
+    for (const projection of this.#projections)
+      this.#derive(projection, revision, () =>
+        changed.length === 1 && changed[0] !== undefined
+          ? projection.affected(changed[0], this.#resources)
+          : changed.flatMap((change) => projection.affected(change, this.#resources)),
       )
+  }
+
+  /** Remembers where events of the present version are declared. */
+  #present(event: StoredEvent): PresentEvent {
+    const { type, version, data } = event
+    const known = this.#declared.get(type)
+    if (known !== undefined && known.contract.version === version)
+      return { domain: known.domain, name: known.name, contract: known.contract, data }
+    const present = this.registry.present(event)
+    this.#declared.set(type, present)
+    return present
+  }
+
+  #applyEvents(name: string, revision: number, entry: ProjectedEntry): void {
+    if (this.quarantined.has(name)) return
+    try {
+      this.#opened.get(name)?.apply(entry)
+    } catch (error) {
+      this.#quarantine(name, revision, error)
     }
   }
 
-  #applyEvents(revision: number, entry: ProjectedEntry): void {
-    for (const [name, projection] of this.#opened) {
-      if (this.quarantined.has(name)) continue
-      try {
-        projection.apply(entry)
-      } catch (error) {
-        this.quarantined.set(
-          name,
-          `revision ${revision}: ${error instanceof Error ? error.message : String(error)}`,
-        )
-      }
-    }
+  #quarantine(name: string, revision: number, error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error)
+    this.quarantined.set(name, `revision ${revision}: ${why}`)
   }
 
   /** Makes all rows of a projection that an entry concerns, then writes them: one that chokes on it stays as it was before. */
   #derive(
     projection: Projection,
     revision: number,
-    affected: () => Iterable<string>,
+    affected: () => readonly string[],
     sinceParent?: number,
   ): void {
     if (this.quarantined.has(projection.name)) return
     const set = this.set(projection.name)
-    let writes: readonly { readonly key: string; readonly slice: string; readonly data: string | null }[] = []
+    const writes: DerivedWrite[] = []
     try {
-      const rows = [...new Set(affected())].map((key) => {
-        const before = set.data(key)
-        const context = { now: this.#checkpoint.time, revision, before, sinceParent }
-        return { key, row: projection.row(key, this.#resources, context) }
-      })
-      writes = rows.map(({ key, row }) => ({
-        key,
-        slice: row?.slice ?? '',
-        data: row === undefined ? null : JSON.stringify(row.data),
-      }))
+      const keys = affected()
+      for (const key of keys.length > 1 ? new Set(keys) : keys) {
+        const row = set.row(key)
+        const context = { now: this.#checkpoint.time, revision, before: set.dataOf(row), sinceParent }
+        const made = projection.row(key, this.#resources, context)
+        const data = made === undefined ? null : JSON.stringify(made.data)
+        if (data === row.data) continue
+        const isNew = row.data === null && made !== undefined
+        const place = isNew ? { ...NOWHERE, slice: made.slice } : row.place
+        writes.push({ row, place, data, parsed: made?.data })
+      }
     } catch (error) {
       if (isSqliteError(error)) throw error
-      const why = error instanceof Error ? error.message : String(error)
-      this.quarantined.set(projection.name, `revision ${revision}: ${why}`)
+      this.#quarantine(projection.name, revision, error)
+      return
     }
-    for (const { key, slice, data } of writes) {
-      if (data !== (set.get(key)?.data ?? null))
-        set.write({ key, slice, project: '', name: key }, revision, data)
-    }
+    for (const { row, place, data, parsed } of writes) set.write(row, place, revision, data, parsed)
   }
 
   close(): void {

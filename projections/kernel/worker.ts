@@ -1,13 +1,14 @@
 import type { MessagePort } from 'node:worker_threads'
 import { originOf } from '../../domains/kernel/origin.ts'
-import { decodeRecord } from '../../domains/kernel/record.ts'
 import type { Registry } from '../../domains/kernel/registry.ts'
 import { Rejection, reject } from '../../domains/kernel/rejection.ts'
 import { feedBatch } from './changes.ts'
 import type { EventProjection } from './event_projection.ts'
+import { type PackedEntries, unpackEntries } from './packed_entries.ts'
 import { diff, entries, why } from './past.ts'
+import { readRecord } from './projected_record.ts'
 import type { Projection } from './projection.ts'
-import type { Calls, FromWorker, Progress, ShippedEntry, ToWorker } from './protocol.ts'
+import type { Calls, FromWorker, Progress, ToWorker } from './protocol.ts'
 import { read } from './reads.ts'
 import { scrub } from './scrub.ts'
 import { isSqliteError, ProjectionStore } from './store.ts'
@@ -72,27 +73,30 @@ export function serveProjections(
     port.close()
     return
   }
-  const progress = (): Progress => ({
-    checkpoint: store.checkpoint,
-    origin: store.origin,
-    changed: Object.fromEntries([...store.sets].map((set) => [set.name, set.changed])),
-    quarantined: Object.fromEntries(store.quarantined),
-  })
+  const writer = new Writer(store)
+  const attempt = (step: () => void): void => {
+    try {
+      step()
+    } catch (error) {
+      send({ type: 'failed', why: text(error), damaged: isDamage(error) })
+    }
+  }
   port.on('message', (message: ToWorker) => {
     switch (message.type) {
       case 'apply':
-        try {
-          apply(store, message.entries)
-          send({ type: 'applied', ...progress() })
-        } catch (error) {
-          send({ type: 'failed', why: text(error), damaged: isDamage(error) })
-        }
+        attempt(() => {
+          send(writer.apply(message.entries))
+          if (writer.endLoad()) send({ type: 'loaded' })
+        })
         break
       case 'call':
         void answer(store, message.method, message.id, message.ask).then(send)
         break
-      case 'create_indexes':
-        store.createIndexes()
+      case 'load':
+        attempt(() => {
+          writer.load(message.goal, message.isFresh)
+          if (writer.endLoad()) send({ type: 'loaded' })
+        })
         break
       case 'close':
         for (const steps of scrubs) steps.return([])
@@ -102,19 +106,70 @@ export function serveProjections(
         break
     }
   })
-  send({ type: 'opened', ...progress() })
+  send({ type: 'opened', origin: store.origin, progress: writer.progress })
 }
 
-function apply(store: ProjectionStore, shipped: readonly ShippedEntry[]): void {
-  const last = shipped.findLast(({ payload }) => payload !== null)
-  const entries = shipped.map(({ revision, payload }) => ({
-    revision,
-    record: payload === null ? null : decodeRecord(payload),
-  }))
-  store.apply(
-    entries,
-    last === undefined || last.payload === null ? store.origin : originOf(last.revision, last.payload),
-  )
+/** Applies batches, and says what has changed. */
+class Writer {
+  readonly #store: ProjectionStore
+  #changed: number[]
+  #quarantined: number
+  /** Where a load ends; undefined when there is none. */
+  #goal: number | undefined
+  #isFresh = false
+
+  constructor(store: ProjectionStore) {
+    this.#store = store
+    this.#changed = [...store.sets].map(({ changed }) => changed)
+    this.#quarantined = store.quarantined.size
+  }
+
+  get progress(): Progress {
+    return {
+      checkpoint: this.#store.checkpoint,
+      changed: Object.fromEntries([...this.#store.sets].map((set) => [set.name, set.changed])),
+      quarantined: Object.fromEntries(this.#store.quarantined),
+    }
+  }
+
+  load(goal: number, isFresh: boolean): void {
+    this.#goal = goal
+    this.#isFresh = isFresh
+    if (isFresh) this.#store.beginLoad()
+  }
+
+  apply(packed: PackedEntries): FromWorker {
+    const store = this.#store
+    const entries = unpackEntries(packed)
+    const last = entries.findLast(({ payload }) => payload !== null)
+    store.apply(
+      entries.map(({ revision, payload }) => ({
+        revision,
+        record: payload === null ? null : readRecord(payload),
+      })),
+      last === undefined || last.payload === null ? store.origin : originOf(last.revision, last.payload),
+    )
+    const sets = [...store.sets]
+    const changed = sets.filter((set, i) => set.changed !== this.#changed[i]).map(({ name }) => name)
+    this.#changed = sets.map((set) => set.changed)
+    const isQuarantined = store.quarantined.size !== this.#quarantined
+    this.#quarantined = store.quarantined.size
+    return {
+      type: 'applied',
+      checkpoint: store.checkpoint,
+      changed,
+      quarantined: isQuarantined ? Object.fromEntries(store.quarantined) : undefined,
+    }
+  }
+
+  /** Whether a load has come to its end with what was applied last. */
+  endLoad(): boolean {
+    if (this.#goal === undefined || this.#store.checkpoint.revision < this.#goal) return false
+    if (this.#isFresh) this.#store.endLoad()
+    else this.#store.createIndexes()
+    this.#goal = undefined
+    return true
+  }
 }
 
 /** Whether other rows might help: SQLite finds the file corrupt, or its rows do not fit the log. A full disk is no damage. */

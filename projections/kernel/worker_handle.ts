@@ -1,10 +1,13 @@
 import { Worker } from 'node:worker_threads'
-import { OriginCheck, OtherLogError } from '../../domains/kernel/origin.ts'
+import { type Origin, OriginCheck, OtherLogError } from '../../domains/kernel/origin.ts'
 import { type Code, Rejection } from '../../domains/kernel/rejection.ts'
 import type { Entry, Log } from '../../log/log.ts'
+import { packEntries } from './packed_entries.ts'
 import type { Calls, FromWorker, Progress, ToWorker } from './protocol.ts'
 
 const CALLS_MAX = 10_000
+/** Batches that are on their way: the worker has the next one before it is done with this one. */
+const BATCHES_MAX = 2
 
 /** Another file must be made: this one was made by another build or of another log, or is damaged. */
 export class UnusableError extends Error {
@@ -34,9 +37,13 @@ export class WorkerHandle {
   /** The rows at the start; 0 for a file that was made anew. */
   readonly resumedRevision: number
   #next = 1
-  #applied: (() => void) | undefined
+  /** Batches that the worker has, and who waits for there to be fewer. */
+  #batches = 0
+  readonly #waiting = new Set<() => void>()
   #progress: Progress
-  #indexed = false
+  #followed: number
+  #isLoaded = false
+  #isPaused = false
   #unfollow: () => void = () => undefined
   #listener: WorkerListener | undefined
   #failure: Error | undefined
@@ -56,7 +63,7 @@ export class WorkerHandle {
         try {
           if (message.type !== 'opened')
             throw new UnusableError(message.type === 'unusable' ? message.why : `unexpected ${message.type}`)
-          resolve(new WorkerHandle(log, worker, message))
+          resolve(new WorkerHandle(log, worker, message.origin, message.progress))
         } catch (error) {
           const why = error instanceof OtherLogError ? new UnusableError(error.message) : (error as Error)
           worker.terminate().then(() => reject(why), reject)
@@ -65,8 +72,9 @@ export class WorkerHandle {
     })
   }
 
-  private constructor(log: Log, worker: Worker, progress: Progress) {
-    const { checkpoint, origin } = progress
+  private constructor(log: Log, worker: Worker, origin: Origin, progress: Progress) {
+    const { checkpoint } = progress
+    this.#followed = checkpoint.revision
     this.#check = new OriginCheck(origin, checkpoint.revision, log.status().lastIndex)
     this.#log = log
     this.#worker = worker
@@ -88,26 +96,50 @@ export class WorkerHandle {
     return this.#progress
   }
 
+  /** It has everything that was committed when it began to follow. */
+  get isLoaded(): boolean {
+    return this.#isLoaded
+  }
+
   /** Why nothing more is applied; undefined while all is well. */
   get failure(): Error | undefined {
     return this.#failure
   }
 
-  /** Follows the log from the checkpoint on, one batch at a time. */
-  follow(listener: WorkerListener): void {
+  /** Follows the log from the checkpoint on. `isFresh`: nobody reads the file before it has all that is committed now. */
+  follow(listener: WorkerListener, isFresh: boolean): void {
     this.#listener = listener
     if (this.#failure !== undefined) {
       listener.onFailure(this.#failure)
       return
     }
-    const goal = this.#log.status().commitIndex
-    this.#unfollow = this.#log.follow(this.#check.from, async (delivered) => {
+    this.#send({ type: 'load', goal: this.#log.status().commitIndex, isFresh })
+    this.#goOn()
+  }
+
+  /** Applies no more; resolves once what it was given is applied, or never will be. */
+  async pause(): Promise<void> {
+    this.#isPaused = true
+    this.#unfollow()
+    while (this.#batches > 0 && this.#state === 'running' && this.#failure === undefined)
+      await this.#batchApplied()
+  }
+
+  /** Goes on where it was paused. */
+  resume(): void {
+    if (this.#isPaused && this.#failure === undefined && this.#state === 'running') this.#goOn()
+  }
+
+  #goOn(): void {
+    this.#isPaused = false
+    const from = this.#check.done ? this.#followed + 1 : this.#check.from
+    this.#unfollow = this.#log.follow(from, async (delivered) => {
       const entries = this.#later(delivered)
-      if (entries.length === 0) return
-      await this.#apply(entries)
-      if (this.#indexed || this.#failure !== undefined || this.#progress.checkpoint.revision < goal) return
-      this.#send({ type: 'create_indexes' })
-      this.#indexed = true
+      const last = entries.at(-1)
+      if (last === undefined) return
+      this.#followed = last.index
+      this.#apply(entries)
+      if (this.#batches >= BATCHES_MAX) await this.#batchApplied()
     })
   }
 
@@ -126,7 +158,7 @@ export class WorkerHandle {
   /** Stops following and closes the file. */
   async close(): Promise<void> {
     this.#unfollow()
-    this.#applied?.()
+    this.#release()
     if (this.#state === 'running') {
       this.#state = 'closing'
       this.#send({ type: 'close' })
@@ -146,26 +178,32 @@ export class WorkerHandle {
     }
   }
 
-  #apply(entries: readonly Entry[]): Promise<void> {
-    const shipped = entries.map(({ index, kind, payload }) => ({
-      revision: index,
-      payload: kind === 'noop' ? null : payload,
-    }))
-    return new Promise((resolve) => {
-      this.#applied = resolve
-      this.#send({ type: 'apply', entries: shipped })
-    })
+  #apply(entries: readonly Entry[]): void {
+    const packed = packEntries(entries)
+    this.#batches += 1
+    this.#send({ type: 'apply', entries: packed }, [packed.payloads.buffer])
   }
 
-  #send(message: ToWorker): void {
-    this.#worker.postMessage(message, [])
+  /** Resolves when the worker is done with a batch, or with everything. */
+  #batchApplied(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.add(resolve))
+  }
+
+  #release(): void {
+    for (const resolve of this.#waiting) resolve()
+    this.#waiting.clear()
+  }
+
+  #send(message: ToWorker, transfer: readonly ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, transfer)
   }
 
   #receive(message: FromWorker): void {
     switch (message.type) {
       case 'applied':
-        this.#progress = message
-        this.#applied?.()
+        this.#progress = advanced(this.#progress, message)
+        this.#batches -= 1
+        this.#release()
         this.#listener?.onProgress()
         break
       case 'failed': {
@@ -174,6 +212,10 @@ export class WorkerHandle {
         this.#fail(message.damaged ? new UnusableError(why) : new Error(why))
         break
       }
+      case 'loaded':
+        this.#isLoaded = true
+        this.#listener?.onProgress()
+        break
       case 'answer':
         this.#calls.get(message.id)?.resolve(message.answer)
         this.#calls.delete(message.id)
@@ -197,7 +239,7 @@ export class WorkerHandle {
 
   #fail(error: Error): void {
     this.#unfollow()
-    this.#applied?.()
+    this.#release()
     if (this.#state === 'closing' || this.#failure !== undefined) return
     this.#failure = error
     this.#rejectCalls()
@@ -212,5 +254,17 @@ export class WorkerHandle {
   #unavailable(): Rejection {
     const why = this.#failure === undefined ? 'they are being closed' : this.#failure.message
     return new Rejection('UNAVAILABLE', `the projections cannot answer: ${why}; try again`)
+  }
+}
+
+function advanced(
+  before: Progress,
+  { checkpoint, changed, quarantined }: Extract<FromWorker, { type: 'applied' }>,
+): Progress {
+  const now = changed.map((name) => [name, checkpoint.revision] as const)
+  return {
+    checkpoint,
+    changed: now.length === 0 ? before.changed : { ...before.changed, ...Object.fromEntries(now) },
+    quarantined: quarantined ?? before.quarantined,
   }
 }

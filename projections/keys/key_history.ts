@@ -3,11 +3,12 @@ import type { Of } from '../../domains/kernel/contract.ts'
 import { reject } from '../../domains/kernel/rejection.ts'
 import type kv from '../../domains/kv/contract.ts'
 import { afterRestore, BEGINNING, type Progress } from '../../domains/kv/contract.ts'
+import { BulkInsert } from '../kernel/bulk_insert.ts'
 import { SetDigest } from '../kernel/digest.ts'
 import type { EventProjection, OpenEventProjection, ProjectedEntry } from '../kernel/event_projection.ts'
 import { answerKeys } from './answers.ts'
 import { KEY_HISTORY, type KeyQueries } from './queries.ts'
-import { bytesOf, COLUMNS, createVersions, LATEST, type Version, versionHash, within } from './versions.ts'
+import { bytesOf, COLUMNS, createVersions, keyVersionHash, LATEST, type Version, within } from './versions.ts'
 
 type Events = typeof kv.events
 type Data<E extends keyof Events> = Of<Events[E]['message']>
@@ -21,7 +22,8 @@ interface Saved extends Progress {
 /** Every version of every key since the last compaction, on disk: what reads of the past and watches that lag are served from. */
 export const keyHistory: EventProjection = {
   name: KEY_HISTORY,
-  version: 1,
+  version: 2,
+  domain: 'kv',
   open: (database, saved) => new KeyHistory(database, saved as Saved | null | undefined),
 }
 
@@ -29,7 +31,7 @@ class KeyHistory implements OpenEventProjection {
   readonly #database: DatabaseSync
   readonly #digest: SetDigest
   #progress: Progress
-  readonly #insert
+  readonly #inserts: BulkInsert
   readonly #latestLive
   readonly #leased
   /** The last revision written, and how many changes it has. */
@@ -40,9 +42,9 @@ class KeyHistory implements OpenEventProjection {
     this.#database = database
     this.#digest = new SetDigest(saved?.digest)
     this.#progress = { ...BEGINNING, ...saved }
-    this.#insert = database.prepare(
-      'INSERT INTO key_version (revision, sub, key, value, create_revision, version, lease) VALUES (?, ?, ?, ?, ?, ?, ?)',
-    )
+    this.#inserts = new BulkInsert(database, 'key_version', [
+      ...['revision', 'sub', 'key', 'value', 'create_revision', 'version', 'lease'],
+    ])
     const live = (condition: string) =>
       `SELECT v.key FROM key_version v WHERE ${condition} AND v.value IS NOT NULL AND ${LATEST} ORDER BY v.key`
     this.#latestLive = {
@@ -67,23 +69,27 @@ class KeyHistory implements OpenEventProjection {
       this.#forget(this.#progress.compacted)
       return
     }
-    for (const { type, data } of entry.events) {
-      switch (type) {
-        case 'kv.Put':
+    for (const { name, data } of entry.events) {
+      switch (name) {
+        case 'Put':
           this.#put(data as Data<'Put'>)
           break
-        case 'kv.Deleted':
+        case 'Deleted':
           this.#deleted(data as Data<'Deleted'>)
           break
-        case 'kv.LeaseRevoked':
+        case 'LeaseRevoked':
           this.#revoked(data as Data<'LeaseRevoked'>)
           break
-        case 'kv.Compacted':
+        case 'Compacted':
           this.#progress = { ...this.#progress, compacted: (data as Data<'Compacted'>).revision }
           this.#forget(this.#progress.compacted)
           break
       }
     }
+  }
+
+  flush(): void {
+    this.#inserts.flush()
   }
 
   #put({ revision, key, value, createRevision, version, lease }: Data<'Put'>): void {
@@ -96,6 +102,7 @@ class KeyHistory implements OpenEventProjection {
       this.#delete(revision, bytesOf(key))
       return
     }
+    this.flush()
     const { bounded, unbounded } = this.#latestLive
     const from = { $from: bytesOf(key), $revision: revision }
     const rows = rangeEnd === '\0' ? unbounded.all(from) : bounded.all({ ...from, $to: bytesOf(rangeEnd) })
@@ -103,6 +110,7 @@ class KeyHistory implements OpenEventProjection {
   }
 
   #revoked({ id, revision }: Data<'LeaseRevoked'>): void {
+    this.flush()
     for (const { key } of this.#leased.all({ $lease: id, $revision: revision }))
       this.#delete(revision, key as Uint8Array)
   }
@@ -116,8 +124,8 @@ class KeyHistory implements OpenEventProjection {
     const sub = this.#writing.changes++
     const row = { revision, sub, ...rest }
     const { key, value, create_revision, version, lease } = row
-    this.#insert.run(revision, sub, key, value, create_revision, version, lease)
-    this.#digest.add(versionHash(row))
+    this.#inserts.add(revision, sub, key, value, create_revision, version, lease)
+    this.#digest.add(keyVersionHash(row))
     this.#progress = { ...this.#progress, revision }
   }
 
@@ -126,6 +134,7 @@ class KeyHistory implements OpenEventProjection {
    * it. One at that very revision stays, for a watch that begins there.
    */
   #forget(compacted: number): void {
+    this.flush()
     const rows = this.#database
       .prepare(
         `SELECT ${COLUMNS} FROM key_version v WHERE v.revision <= $revision AND
@@ -135,7 +144,7 @@ class KeyHistory implements OpenEventProjection {
     const remove = this.#database.prepare('DELETE FROM key_version WHERE revision = ? AND sub = ?')
     for (const row of rows) {
       remove.run(row.revision, row.sub)
-      this.#digest.remove(versionHash(row))
+      this.#digest.remove(keyVersionHash(row))
     }
   }
 
@@ -158,7 +167,7 @@ class KeyHistory implements OpenEventProjection {
     let last: Pick<Version, 'revision' | 'sub'> | undefined = { revision: 0, sub: 0 }
     while (last !== undefined) {
       const rows = statement.all(last.revision, last.sub) as unknown as readonly Version[]
-      for (const row of rows) digest.add(versionHash(row))
+      for (const row of rows) digest.add(keyVersionHash(row))
       last = rows.at(-1)
       yield
     }

@@ -52,7 +52,7 @@ export function keyValueOf(row: Version): KeyValue {
   }
 }
 
-export function versionHash(row: Version): bigint {
+export function keyVersionHash(row: Version): Uint32Array {
   const value = row.value === null ? 'deleted' : `=${textOf(row.value)}`
   const data = `${row.sub} ${row.create_revision} ${row.version} ${row.lease} ${value}`
   return hashOf('key_version', textOf(row.key), row.revision, data)

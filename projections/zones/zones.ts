@@ -24,6 +24,7 @@ const JUMP_MAX = 2 ** 30
 export const zones: Projection = {
   name: 'zones',
   version: 2,
+  referrers: [],
   affected: ({ kind, before, after }: ResourceChange) => {
     const row = (after ?? before) as Zone | RecordSet
     if (kind === 'dns.zone') return [`zone/${row.uid}`]

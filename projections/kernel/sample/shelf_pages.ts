@@ -5,6 +5,7 @@ import type { Projection } from '../projection.ts'
 export const shelfPages: Projection = {
   name: 'shelf_pages',
   version: 1,
+  referrers: ['library.book'],
   affected: ({ kind, before, after }) => {
     if (kind === 'library.shelf') return [(after ?? before)?.uid ?? '']
     return kind === 'library.book' ? [(((after ?? before) as unknown as { shelf: string }) ?? {}).shelf] : []
