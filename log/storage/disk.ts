@@ -1,5 +1,7 @@
 /** What the storage of the log needs of a disk. It is a port, so that tests run the same code on a disk that they can crash. */
 export interface Disk {
+  /** Bytes of the first file that is allocated before it is needed, and of the largest: a small log needs little room. */
+  readonly allocationBytes: { readonly first: number; readonly most: number }
   /** Names in a directory, in any order. */
   list(directory: string): Promise<readonly string[]>
   /** With those above it; nothing happens when it is there. */

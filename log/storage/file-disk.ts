@@ -14,6 +14,7 @@ const flags: Readonly<Record<OpenMode, number>> = {
 
 /** The files of the operating system. */
 export const fileDisk: Disk = {
+  allocationBytes: { first: 1024 * 1024, most: 16 * 1024 * 1024 },
   list: (directory) => readdir(directory),
   async makeDirectory(directory) {
     await mkdir(directory, { recursive: true, mode: 0o700 })

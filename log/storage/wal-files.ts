@@ -4,14 +4,13 @@ import { temporarySuffix } from './files.ts'
 import { walName } from './paths.ts'
 import { sectorBytes } from './wal-group.ts'
 
-const fileBytesMin = 1024 * 1024
-const fileBytesMax = 16 * 1024 * 1024
 const sliceBytes = 256 * 1024
 const zeros = Buffer.alloc(sliceBytes)
 
-/** Bytes of the file with this number, which must hold one group of `groupBytes`: a small log needs little room. */
-export function walFileBytes(fileNumber: number, groupBytes: number): number {
-  const usual = Math.min(fileBytesMax, fileBytesMin * 2 ** Math.min(fileNumber - 1, 16))
+/** Bytes of the file with this number, which must hold one group of `groupBytes`: twice those of the one before, up to a bound. */
+export function walFileBytes({ allocationBytes }: Disk, fileNumber: number, groupBytes: number): number {
+  const { first, most } = allocationBytes
+  const usual = Math.min(most, first * 2 ** Math.min(fileNumber - 1, 32))
   return Math.max(usual, Math.ceil(groupBytes / sectorBytes) * sectorBytes)
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { HardState } from '../raft/types.ts'
-import type { Disk } from './disk.ts'
+import { type Disk, withFile } from './disk.ts'
 import { decodeEntry, type StoredEntry } from './entry.ts'
 import { restoreAdvice, StorageError } from './errors.ts'
 import { readWhole } from './files.ts'
@@ -8,7 +8,14 @@ import type { Mark } from './mark.ts'
 import { walName, walNumber } from './paths.ts'
 import type { ChainEnd } from './segments.ts'
 import { zeroWalFile } from './wal-files.ts'
-import { decodeHeader, type GroupHeader, groupSectors, recordsOf, sectorBytes } from './wal-group.ts'
+import {
+  decodeHeader,
+  type GroupHeader,
+  groupSectors,
+  recordsOf,
+  restoreGroup,
+  sectorBytes,
+} from './wal-group.ts'
 import { splitRecords, WalIndex } from './wal-index.ts'
 import { type FileScan, scanFile } from './wal-scan.ts'
 
@@ -110,7 +117,7 @@ async function usedFiles(
     const expected = numbers[0] ?? prepared
     if (expected !== undefined && number !== expected - 1)
       throw damaged(`${join(directory, walName(expected - 1))} is missing`)
-    const header = await firstHeader(disk, path, seed)
+    const header = await firstGroup(disk, path, seed)
     if (header === undefined && numbers.length === 0 && prepared === undefined) {
       prepared = number
       continue
@@ -121,13 +128,14 @@ async function usedFiles(
   return { numbers, prepared, obsolete }
 }
 
-async function firstHeader(disk: Disk, path: string, seed: number): Promise<GroupHeader | undefined> {
-  const file = await disk.open(path, 'read')
-  try {
-    return decodeHeader(await file.read(0, sectorBytes), 0, seed)
-  } finally {
-    await file.close()
-  }
+/** The header of the first group, if that is whole: a file counts from then on. */
+async function firstGroup(disk: Disk, path: string, seed: number): Promise<GroupHeader | undefined> {
+  return withFile(disk, path, 'read', async (file) => {
+    const header = decodeHeader(await file.read(0, sectorBytes), 0, seed)
+    if (header === undefined) return undefined
+    const content = await file.read(0, groupSectors(header) * sectorBytes)
+    return restoreGroup(content, 0, header, seed) === 'whole' ? header : undefined
+  })
 }
 
 /** A file without a group: zeros, or what a crash left of its first group. Undefined when it is of no use. */

@@ -31,7 +31,7 @@ export function walSeed({ clusterId, memberId }: Identity): number {
 /** The first file of a new member, with a first group that holds nothing. Returns the mark that names it. */
 export async function formatWal(disk: Disk, directory: string, seed: number): Promise<Mark> {
   await disk.makeDirectory(directory)
-  const fileBytes = walFileBytes(1, 0)
+  const fileBytes = walFileBytes(disk, 1, 0)
   const hardState = { term: 0, vote: 0 }
   const state = { ...hardState, isVoter: false, baseIndex: 0, baseCrc: 0, entries: 0 }
   const fields = { sequence: 1, previousLink: 0, fileNumber: 1, fileBytes, ...state }
@@ -163,7 +163,7 @@ export class Wal {
   }
 
   async #create(number: number, groupBytes: number): Promise<WalFile> {
-    const bytes = walFileBytes(number, groupBytes)
+    const bytes = walFileBytes(this.#disk, number, groupBytes)
     await createWalFile(this.#disk, this.#directory, number, bytes)
     return { number, bytes }
   }
