@@ -1,5 +1,5 @@
-import { type FileHandle, open } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { DiskFile } from './disk.ts'
 import { decodeEntry, recordLength } from './entry.ts'
 import { readFrame } from './scrub.ts'
 import { damaged, decodeFrame, Segment } from './segment.ts'
@@ -25,8 +25,8 @@ const nothing = new Uint8Array(0)
  */
 export async function* readBlock(segments: Segments, firstIndex: number): AsyncGenerator<BlockPart> {
   if (!hasBlock(segments, firstIndex)) throw new RangeError(`no sealed block begins with entry ${firstIndex}`)
-  const { path, trailer } = Segment.open(segments.pathOf(segments.positionOf(firstIndex)))
-  const file = await open(path, 'r')
+  const { path, trailer } = Segment.open(segments.disk, segments.pathOf(segments.positionOf(firstIndex)))
+  const file = await segments.disk.open(path, 'read')
   try {
     let [previousChain, previousChecksum]: [Uint8Array, number] = [trailer.previousChain, trailer.previousCrc]
     for (const row of trailer.frames) {
@@ -40,7 +40,7 @@ export async function* readBlock(segments: Segments, firstIndex: number): AsyncG
   }
 }
 
-async function soundFrame(file: FileHandle, row: FrameRow, path: string): Promise<Buffer> {
+async function soundFrame(file: DiskFile, row: FrameRow, path: string): Promise<Buffer> {
   try {
     const records = await readFrame(file, row)
     decodeFrame(row, records)
@@ -72,7 +72,7 @@ export async function replaceBlock(
   let writer: SegmentWriter | undefined
   try {
     for await (const { previousChain, previousChecksum, records } of parts) {
-      writer ??= await SegmentWriter.create(segments.directory, firstIndex, {
+      writer ??= await SegmentWriter.create(segments.disk, segments.directory, firstIndex, {
         lastCrc: previousChecksum,
         chain: Buffer.from(previousChain),
       })

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib'
 import type { Entry, EntryKind } from '../raft/types.ts'
 
 /**
- * The stored form of an entry, the same in the tail database and in sealed segments, and on every member.
+ * The stored form of an entry, the same in write-ahead files and in sealed segments, and on every member.
  * Numbers are big-endian.
  *
  * | offset | bytes | field |
@@ -45,6 +45,12 @@ export function readUint53(source: Buffer, offset: number): number {
 
 export function recordLength(entry: Entry): number {
   return recordHeaderBytes + entry.payload.length
+}
+
+/** The length of the record that starts at `offset`. Throws RangeError when its header is not all there. */
+export function recordLengthAt(source: Buffer, offset: number): number {
+  if (source.length < offset + recordHeaderBytes) throw new RangeError('record is cut short')
+  return recordHeaderBytes + source.readUInt32BE(offset + 28)
 }
 
 /** Writes the record of `entry` into `target`, which it must fill exactly, and returns its CRC. */

@@ -1,10 +1,10 @@
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { crc32, zstdCompress } from 'node:zlib'
 import { BlockHash } from './chain.ts'
+import type { Disk, DiskFile } from './disk.ts'
 import { decodeEntry } from './entry.ts'
-import { syncDirectory, temporarySuffix } from './files.ts'
+import { temporarySuffix } from './files.ts'
 import {
   encodeTrailer,
   type FrameRow,
@@ -20,9 +20,10 @@ const compress = promisify(zstdCompress)
  * temporary file, sync, rename, sync of the directory. Work on the calling thread is bounded by one frame at a time.
  */
 export class SegmentWriter {
+  readonly #disk: Disk
   readonly #directory: string
   readonly #temporary: string
-  readonly #file: FileHandle
+  readonly #file: DiskFile
   readonly #firstIndex: number
   readonly #previousCrc: number
   readonly #previousChain: Buffer
@@ -37,11 +38,13 @@ export class SegmentWriter {
   #lastTerm = 0
 
   private constructor(
+    disk: Disk,
     directory: string,
-    file: FileHandle,
+    file: DiskFile,
     firstIndex: number,
     previous: Pick<SegmentTrailer, 'lastCrc' | 'chain'>,
   ) {
+    this.#disk = disk
     this.#directory = directory
     this.#temporary = join(directory, `${segmentName(firstIndex)}${temporarySuffix}`)
     this.#file = file
@@ -53,12 +56,13 @@ export class SegmentWriter {
   }
 
   static async create(
+    disk: Disk,
     directory: string,
     firstIndex: number,
     previous: Pick<SegmentTrailer, 'lastCrc' | 'chain'>,
   ): Promise<SegmentWriter> {
-    const file = await open(join(directory, `${segmentName(firstIndex)}${temporarySuffix}`), 'w', 0o600)
-    return new SegmentWriter(directory, file, firstIndex, previous)
+    const file = await disk.open(join(directory, `${segmentName(firstIndex)}${temporarySuffix}`), 'create')
+    return new SegmentWriter(disk, directory, file, firstIndex, previous)
   }
 
   /** Throws RangeError when the record is damaged or does not follow the one before it. */
@@ -98,14 +102,14 @@ export class SegmentWriter {
     await this.#write(encodeTrailer(trailer))
     await this.#file.sync()
     await this.#file.close()
-    await rename(this.#temporary, join(this.#directory, segmentName(this.#firstIndex)))
-    await syncDirectory(this.#directory)
+    await this.#disk.rename(this.#temporary, join(this.#directory, segmentName(this.#firstIndex)))
+    await this.#disk.syncDirectory(this.#directory)
     return trailer
   }
 
   async abandon(): Promise<void> {
     await this.#file.close().catch(() => undefined)
-    await rm(this.#temporary, { force: true })
+    await this.#disk.remove(this.#temporary)
   }
 
   async #closeFrame(): Promise<void> {
@@ -131,8 +135,7 @@ export class SegmentWriter {
   }
 
   async #write(content: Buffer): Promise<void> {
-    const { bytesWritten } = await this.#file.write(content, 0, content.length, this.#offset)
-    if (bytesWritten !== content.length) throw new Error('short write of a segment')
+    await this.#file.write(content, this.#offset)
     this.#offset += content.length
   }
 }

@@ -1,6 +1,6 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { basename } from 'node:path'
 import { crc32, zstdDecompressSync } from 'node:zlib'
+import { type Disk, readSync } from './disk.ts'
 import { decodeEntry, recordLength, type StoredEntry } from './entry.ts'
 import { restoreAdvice, SegmentDamaged } from './errors.ts'
 import {
@@ -11,12 +11,6 @@ import {
   tableLength,
   trailerBytes,
 } from './segment-format.ts'
-
-function readExactly(file: number, offset: number, length: number): Buffer {
-  const content = Buffer.allocUnsafe(length)
-  if (readSync(file, content, 0, length, offset) !== length) throw new RangeError('file is cut short')
-  return content
-}
 
 /** A segment of which something is not what was written, with the way out. */
 export function damaged(path: string, error: unknown): SegmentDamaged {
@@ -43,28 +37,27 @@ export function decodeFrame(row: FrameRow, raw: Buffer): StoredEntry[] {
 
 /** One sealed segment, read synchronously: a read costs one frame (about 256 KiB of records) at most. */
 export class Segment {
+  readonly #disk: Disk
   readonly path: string
   readonly trailer: SegmentTrailer
 
-  private constructor(path: string, trailer: SegmentTrailer) {
+  private constructor(disk: Disk, path: string, trailer: SegmentTrailer) {
+    this.#disk = disk
     this.path = path
     this.trailer = trailer
   }
 
   /** Reads and checks the trailer alone. Throws SEGMENT_DAMAGED. */
-  static open(path: string): Segment {
+  static open(disk: Disk, path: string): Segment {
     try {
-      const file = openSync(path, 'r')
-      try {
-        const size = fstatSync(file).size
+      return readSync(disk, path, (reader) => {
+        const { size } = reader
         if (size < trailerBytes) throw new RangeError('file is cut short')
-        const table = tableLength(readExactly(file, size - trailerBytes, trailerBytes))
+        const table = tableLength(reader.read(size - trailerBytes, trailerBytes))
         if (size < trailerBytes + table) throw new RangeError('file is cut short')
-        const content = readExactly(file, size - trailerBytes - table, trailerBytes + table)
-        return new Segment(path, decodeTrailer(content))
-      } finally {
-        closeSync(file)
-      }
+        const content = reader.read(size - trailerBytes - table, trailerBytes + table)
+        return new Segment(disk, path, decodeTrailer(content))
+      })
     } catch (error) {
       throw damaged(path, error)
     }
@@ -94,15 +87,12 @@ export class Segment {
   /** Throws SEGMENT_DAMAGED when the frame is not what was written. */
   readFrame(row: FrameRow): StoredEntry[] {
     try {
-      const file = openSync(this.path, 'r')
-      try {
-        const compressed = readExactly(file, row.offset, row.compressedBytes)
-        if (crc32(compressed) !== row.crc)
-          throw new RangeError(`checksum of frame ${row.firstIndex} does not match`)
-        return decodeFrame(row, zstdDecompressSync(compressed, { maxOutputLength: row.rawBytes }))
-      } finally {
-        closeSync(file)
-      }
+      const compressed = readSync(this.#disk, this.path, (reader) =>
+        reader.read(row.offset, row.compressedBytes),
+      )
+      if (crc32(compressed) !== row.crc)
+        throw new RangeError(`checksum of frame ${row.firstIndex} does not match`)
+      return decodeFrame(row, zstdDecompressSync(compressed, { maxOutputLength: row.rawBytes }))
     } catch (error) {
       throw damaged(this.path, error)
     }

@@ -1,7 +1,7 @@
-import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Entry } from '../raft/types.ts'
 import { chainStart } from './chain.ts'
+import type { Disk } from './disk.ts'
 import type { StoredEntry } from './entry.ts'
 import { restoreAdvice, SegmentDamaged, StorageError } from './errors.ts'
 import { removeTemporaryFiles } from './files.ts'
@@ -11,13 +11,14 @@ import { type FrameRow, type SegmentTrailer, segmentFirstIndex, segmentName } fr
 const openSegmentsMax = 64
 const cachedFramesMax = 8
 
-/** What a segment and the tail are linked to. */
+/** What a segment and the write-ahead files are linked to. */
 export type ChainEnd = Pick<SegmentTrailer, 'lastCrc' | 'lastTerm' | 'chain'>
 
 const emptyEnd: ChainEnd = { lastCrc: 0, lastTerm: 0, chain: chainStart }
 
 /** The sealed part of the log: entries 1 to `lastIndex`, in segments of `blockEntries` each. */
 export class Segments {
+  readonly disk: Disk
   readonly directory: string
   readonly #blockEntries: number
   #count: number
@@ -25,7 +26,8 @@ export class Segments {
   readonly #opened = new Map<number, Segment>()
   readonly #frames = new Map<number, readonly StoredEntry[]>()
 
-  private constructor(directory: string, blockEntries: number, count: number) {
+  private constructor(disk: Disk, directory: string, blockEntries: number, count: number) {
+    this.disk = disk
     this.directory = directory
     this.#blockEntries = blockEntries
     this.#count = count
@@ -36,10 +38,10 @@ export class Segments {
    * Checks the names of all segments and the trailer of the last: the cost does not grow with the bytes of history.
    * Throws SEGMENT_DAMAGED when one is missing.
    */
-  static async open(directory: string, blockEntries: number): Promise<Segments> {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-    await removeTemporaryFiles(directory)
-    const firstIndexes = (await readdir(directory))
+  static async open(disk: Disk, directory: string, blockEntries: number): Promise<Segments> {
+    await disk.makeDirectory(directory)
+    await removeTemporaryFiles(disk, directory)
+    const firstIndexes = (await disk.list(directory))
       .map(segmentFirstIndex)
       .filter((index) => index !== undefined)
       .sort((a, b) => a - b)
@@ -48,7 +50,7 @@ export class Segments {
       const missing = segmentName(position * blockEntries + 1)
       throw new StorageError('SEGMENT_DAMAGED', `${join(directory, missing)} is missing. ${restoreAdvice}`)
     }
-    const segments = new Segments(directory, blockEntries, firstIndexes.length)
+    const segments = new Segments(disk, directory, blockEntries, firstIndexes.length)
     if (firstIndexes.length > 0) segments.#end = segments.#segment(firstIndexes.length - 1).trailer
     return segments
   }
@@ -94,7 +96,7 @@ export class Segments {
   chainAfter(position: number): Buffer {
     return position === this.#count - 1
       ? this.#end.chain
-      : Segment.open(this.pathOf(position + 1)).trailer.previousChain
+      : Segment.open(this.disk, this.pathOf(position + 1)).trailer.previousChain
   }
 
   /** A segment's file was replaced: nothing that was read of the old one is answered any more. */
@@ -116,9 +118,9 @@ export class Segments {
   termAround(firstIndex: number): number | undefined {
     const position = this.positionOf(firstIndex)
     try {
-      const before = position === 0 ? 0 : Segment.open(this.pathOf(position - 1)).trailer.lastTerm
+      const before = position === 0 ? 0 : Segment.open(this.disk, this.pathOf(position - 1)).trailer.lastTerm
       const isLast = position === this.#count - 1
-      const next = isLast ? undefined : Segment.open(this.pathOf(position + 1)).trailer.frames[0]
+      const next = isLast ? undefined : Segment.open(this.disk, this.pathOf(position + 1)).trailer.frames[0]
       const after = isLast ? this.#end.lastTerm : next?.firstTerm
       return before === after ? after : undefined
     } catch {
@@ -158,7 +160,7 @@ export class Segments {
     const known = this.#opened.get(position)
     if (known !== undefined) return known
     const path = this.pathOf(position)
-    const segment = Segment.open(path)
+    const segment = Segment.open(this.disk, path)
     const { firstIndex, count } = segment.trailer
     if (firstIndex !== this.firstIndexOf(position) || count !== this.#blockEntries) {
       throw new SegmentDamaged(
