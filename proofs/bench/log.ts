@@ -5,12 +5,13 @@
 import { availableParallelism, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { writeResult } from '../result.ts'
+import { failover } from './log/failover.ts'
 import { gets } from './log/gets.ts'
 import type { Context, Figure, Measure } from './log/measure.ts'
 import { puts } from './log/puts.ts'
 import { table } from './log/table.ts'
 
-const measures: readonly Measure[] = [puts, gets]
+const measures: readonly Measure[] = [puts, gets, failover]
 
 const { values } = parseArgs({
   options: {
