@@ -148,7 +148,10 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
       restAddress: `${splitAddress(listen.rest).host}:${rest.port}`,
       etcdAddress: `${splitAddress(listen.etcd).host}:${etcd.port}`,
       repairs: [platform.repaired, runner.repaired].filter((repair) => repair !== undefined),
-      close,
+      close: async () => {
+        await log.resign()
+        await close()
+      },
     }
   } catch (error) {
     await close()
