@@ -127,10 +127,11 @@ it('a leader that hands over and stops refuses nobody: calls through all members
   cluster = await TestCluster.start(3)
   const leader = await cluster.leader()
   const answers: Answer[] = []
-  let handedOver = false
+  const writers = new AbortController()
   const writer = async (node: TestNode): Promise<void> => {
     const client = clientOf(node)
-    while (!handedOver) answers.push(await put(client, `by ${node.address}`, String(answers.length)))
+    while (!writers.signal.aborted)
+      answers.push(await put(client, `by ${node.address}`, String(answers.length)))
   }
   const writing = cluster.nodes.map((node) => Promise.all([writer(node), writer(node)]))
   await until('puts', () => answers.length > 50)
@@ -138,7 +139,7 @@ it('a leader that hands over and stops refuses nobody: calls through all members
   expect(leader.log.status().leader).not.toBe(leader.log.status().memberId)
   const before = answers.length
   await until('puts after it', () => answers.length > before + 50)
-  handedOver = true
+  writers.abort()
   await Promise.all(writing)
   await leader.stop()
   expect(answers.filter(({ ok }) => !ok)).toEqual([])

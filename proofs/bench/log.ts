@@ -9,9 +9,10 @@ import { failover } from './log/failover.ts'
 import { gets } from './log/gets.ts'
 import type { Context, Figure, Measure } from './log/measure.ts'
 import { puts } from './log/puts.ts'
+import { restart } from './log/restart.ts'
 import { table } from './log/table.ts'
 
-const measures: readonly Measure[] = [puts, gets, failover]
+const measures: readonly Measure[] = [puts, gets, failover, restart]
 
 const { values } = parseArgs({
   options: {
