@@ -11,8 +11,9 @@ import type { Context, Figure, Measure } from './log/measure.ts'
 import { puts } from './log/puts.ts'
 import { restart } from './log/restart.ts'
 import { table } from './log/table.ts'
+import { watches } from './log/watches.ts'
 
-const measures: readonly Measure[] = [puts, gets, failover, restart]
+const measures: readonly Measure[] = [puts, gets, watches, failover, restart]
 
 const { values } = parseArgs({
   options: {
