@@ -10,10 +10,11 @@ import { gets } from './log/gets.ts'
 import type { Context, Figure, Measure } from './log/measure.ts'
 import { puts } from './log/puts.ts'
 import { restart } from './log/restart.ts'
+import { stalledFollower } from './log/stalled_follower.ts'
 import { table } from './log/table.ts'
 import { watches } from './log/watches.ts'
 
-const measures: readonly Measure[] = [puts, gets, watches, failover, restart]
+const measures: readonly Measure[] = [puts, gets, watches, failover, stalledFollower, restart]
 
 const { values } = parseArgs({
   options: {
