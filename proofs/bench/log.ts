@@ -5,6 +5,7 @@
 import { availableParallelism, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { writeResult } from '../result.ts'
+import { batches } from './log/batches.ts'
 import { failover } from './log/failover.ts'
 import { gets } from './log/gets.ts'
 import type { Context, Figure, Measure } from './log/measure.ts'
@@ -14,7 +15,7 @@ import { stalledFollower } from './log/stalled_follower.ts'
 import { table } from './log/table.ts'
 import { watches } from './log/watches.ts'
 
-const measures: readonly Measure[] = [puts, gets, watches, failover, stalledFollower, restart]
+const measures: readonly Measure[] = [puts, gets, watches, batches, failover, stalledFollower, restart]
 
 const { values } = parseArgs({
   options: {
