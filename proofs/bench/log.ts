@@ -10,12 +10,24 @@ import { failover } from './log/failover.ts'
 import { gets } from './log/gets.ts'
 import type { Context, Figure, Measure } from './log/measure.ts'
 import { puts } from './log/puts.ts'
+import { rebuild } from './log/rebuild.ts'
 import { restart } from './log/restart.ts'
+import { scan } from './log/scan.ts'
 import { stalledFollower } from './log/stalled_follower.ts'
 import { table } from './log/table.ts'
 import { watches } from './log/watches.ts'
 
-const measures: readonly Measure[] = [puts, gets, watches, batches, failover, stalledFollower, restart]
+const measures: readonly Measure[] = [
+  puts,
+  gets,
+  watches,
+  batches,
+  scan,
+  rebuild,
+  failover,
+  stalledFollower,
+  restart,
+]
 
 const { values } = parseArgs({
   options: {
