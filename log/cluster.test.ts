@@ -68,6 +68,36 @@ test('when the leader closes the others go on at once, and it catches up when it
   expect(seen.filter((name) => name !== 'noop')).toEqual(names(1, 80))
 })
 
+test('a leader that resigns goes on as a follower, and what was under way is committed', async () => {
+  const logs = await cluster.openAll()
+  const leader = await leaderOf(logs)
+  await propose(leader, names(1, 10))
+  const under = propose(leader, names(11, 40))
+  await leader.resign()
+  await under
+  const next = await leaderOf(logs.filter((log) => log !== leader))
+  expect(leader.status()).toMatchObject({
+    role: 'follower',
+    leader: next.status().memberId,
+    transferee: 0,
+    term: next.status().term,
+  })
+  await leader.resign()
+  await propose(next, names(41, 50))
+  const seen = collect(leader)
+  await eventually('delivery', () => seen.filter((name) => name !== 'noop').length === 50)
+  expect(seen.filter((name) => name !== 'noop')).toEqual(names(1, 50))
+})
+
+test('with nobody to hand over to, resigning takes no longer than an election timeout', async () => {
+  const logs = await cluster.openAll()
+  const leader = await leaderOf(logs)
+  for (const log of logs) if (log !== leader) await cluster.close(log)
+  const began = performance.now()
+  await leader.resign()
+  expect(performance.now() - began).toBeLessThan(3 * electionTimeoutMilliseconds)
+})
+
 test('a member that was away catches up from sealed segments; the hash chain is equal everywhere', async () => {
   const logs = await cluster.openAll()
   const leader = await leaderOf(logs)

@@ -31,6 +31,8 @@ export interface LogStatus {
   readonly role: 'leader' | 'follower' | 'candidate' | 'pre-candidate'
   readonly lastIndex: number
   readonly commitIndex: number
+  /** The member that this one hands leadership over to, and takes no proposals meanwhile (OVERLOADED); 0 for none. */
+  readonly transferee: MemberId
   /** Whether this member has a vote: not while the cluster is new, nor while it recovers from a lost disk. */
   readonly standing: Standing
   /** What keeps it from having one; empty when it has. */
@@ -95,6 +97,11 @@ export interface Log {
   status(): LogStatus
   /** The present leadership, then each change. Replays the last value to a late subscriber. */
   readonly leadership: Observable<Leadership>
+  /**
+   * Hands leadership over, and resolves once another member leads; at once when this one does not lead, and after an election
+   * timeout when no other takes it. The log goes on: what stops after this keeps nobody waiting.
+   */
+  resign(): Promise<void>
   /** Stops cleanly: hands leadership over where it can, and closes storage. */
   close(): Promise<void>
 }

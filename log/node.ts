@@ -181,7 +181,7 @@ class LogNode implements Log {
   }
 
   status(): LogStatus {
-    const { term, leader, role, lastIndex, commitIndex, standing, waitsFor } = this.#raft.status()
+    const { term, leader, role, lastIndex, commitIndex, transferee, standing, waitsFor } = this.#raft.status()
     return {
       clusterId: this.#options.clusterId,
       memberId: this.#options.memberId,
@@ -190,11 +190,19 @@ class LogNode implements Log {
       role,
       lastIndex,
       commitIndex,
+      transferee,
       standing,
       waitsFor,
       members: this.#options.members,
       sizeBytes: this.#store.sizeBytes(),
     }
+  }
+
+  async resign(): Promise<void> {
+    if (this.#state !== 'running') return
+    const deadline = delay(this.#times.electionMilliseconds)
+    await this.#handOver(deadline.promise)
+    deadline.cancel()
   }
 
   close(): Promise<void> {
@@ -219,7 +227,7 @@ class LogNode implements Log {
       this.#state = 'closing'
       const deadline = delay(this.#times.electionMilliseconds)
       await Promise.race([this.#proposals.drained(), deadline.promise])
-      await Promise.race([this.#handOver(), deadline.promise])
+      await this.#handOver(deadline.promise)
       deadline.cancel()
     }
     this.#stop('the member was closed')
@@ -230,14 +238,14 @@ class LogNode implements Log {
     this.#leadership.complete()
   }
 
-  /** Resolves once another member leads; at once when this one does not lead or has nobody to hand over to. */
-  async #handOver(): Promise<void> {
+  /** Resolves once another member leads, or at the deadline; at once when this one does not lead or has nobody to hand over to. */
+  async #handOver(deadline: Promise<void>): Promise<void> {
     if (!this.#driver.call(() => this.#raft.transferLeadership())) return
     const { promise, resolve } = Promise.withResolvers<void>()
     const subscription = this.#leadership.subscribe(({ leader }) => {
-      if (leader !== this.#options.memberId) resolve()
+      if (leader !== 0 && leader !== this.#options.memberId) resolve()
     })
-    await promise
+    await Promise.race([promise, deadline])
     subscription.unsubscribe()
   }
 

@@ -5,10 +5,6 @@ import type { Registry } from '../domains/kernel/registry.ts'
 import type { BackupChunk } from '../edges/control_plane.ts'
 import { type EtcdServer, startEtcd } from '../edges/etcd/etcd.ts'
 import type { EtcdMember } from '../edges/etcd/member.ts'
-import { Api } from '../edges/grpc/api.ts'
-import { Forwarder } from '../edges/grpc/forward.ts'
-import { type GrpcServer, startGrpcServer } from '../edges/grpc/server.ts'
-import { type RestServer, startRestServer } from '../edges/rest/server.ts'
 import type { Log, MemberStatus } from '../log/log.ts'
 import { openLog } from '../log/node.ts'
 import { checkAnyMember, checkHost, TlsChannelCredentials } from '../log/tls/channel_credentials.ts'
@@ -90,41 +86,23 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
   )
   closing.push(() => log.close())
   try {
-    const platform = await Platform.open({ log, registry, directory: join(directory, 'rows'), onFatal })
-    closing.push(() => platform.close())
-    const runner = await Runner.open({
-      log,
-      directory: join(directory, 'projections'),
-      worker: new URL('./projection_worker.ts', import.meta.url),
-      warn,
-      onFatal,
-    })
-    closing.push(() => runner.close())
-    const control = new LocalControlPlane(log, platform, runner, masterKey)
-    const api = new Api(registry)
-    const toLeader =
-      tls === undefined ? undefined : new TlsChannelCredentials(tls, checkAnyMember(membership.clusterId))
-    const forwarder = new Forwarder(api, toLeader)
-    closing.push(async () => forwarder.close())
+    const opened = await Promise.allSettled([
+      Platform.open({ log, registry, directory: join(directory, 'rows'), onFatal }),
+      Runner.open({
+        log,
+        directory: join(directory, 'projections'),
+        worker: new URL('./projection_worker.ts', import.meta.url),
+        warn,
+        onFatal,
+      }),
+    ])
+    for (const each of opened) if (each.status === 'fulfilled') closing.push(() => each.value.close())
+    const [platform, runner] = [valueOf(opened[0]), valueOf(opened[1])]
     const onFault = (error: unknown, where: string): void =>
       warn(`${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
     const clients: ClientCertificates = 'optional'
     const secureFor = (what: string) =>
       tls === undefined ? undefined : { tls, clients, warn: (text: string) => warn(`${what}: ${text}`) }
-    const edge = { control, onFault }
-    const grpc: GrpcServer = await listening('gRPC', listen.grpc, () =>
-      startGrpcServer({ ...edge, api, forwarder, address: listen.grpc, secure: secureFor('gRPC') }),
-    )
-    closing.push(() => grpc.close(STOP_GRACE_MS))
-    const rest: RestServer = await listening('REST', listen.rest, () =>
-      startRestServer({
-        ...edge,
-        forward: forwarder,
-        ...splitAddress(listen.rest),
-        secure: secureFor('REST'),
-      }),
-    )
-    closing.push(() => rest.close(STOP_GRACE_MS))
     const etcd: EtcdServer = await listening('the etcd API', listen.etcd, () =>
       startEtcd({
         log,
@@ -139,6 +117,17 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
       }),
     )
     closing.push(() => etcd.close(STOP_GRACE_MS))
+    // What follows takes long to load: the keys are served meanwhile.
+    const { startEdges } = await import('./edges.ts')
+    const { grpc, rest } = await startEdges({
+      control: new LocalControlPlane(log, platform, runner, masterKey),
+      listen,
+      toLeader:
+        tls === undefined ? undefined : new TlsChannelCredentials(tls, checkAnyMember(membership.clusterId)),
+      secureFor,
+      onFault,
+      closing,
+    })
     return {
       log,
       platform,
@@ -149,12 +138,20 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
       restAddress: `${splitAddress(listen.rest).host}:${rest.port}`,
       etcdAddress: `${splitAddress(listen.etcd).host}:${etcd.port}`,
       repairs: [platform.repaired, runner.repaired].filter((repair) => repair !== undefined),
-      close,
+      close: async () => {
+        await log.resign()
+        await close()
+      },
     }
   } catch (error) {
     await close()
     throw error
   }
+}
+
+function valueOf<T>(settled: PromiseSettledResult<T>): T {
+  if (settled.status === 'rejected') throw settled.reason
+  return settled.value
 }
 
 async function openTls(

@@ -4,13 +4,9 @@ import { type Command, Option } from 'commander'
 import { loadDomains } from '../domains/load.ts'
 import type { ExtraCommand } from '../edges/cli/context.ts'
 import { ConfigError, machineName, parseRoles, type Role, readConfig, roles, splitAddress } from './config.ts'
-import { startBalancerDaemon } from './daemons/balancer.ts'
 import type { DaemonOptions } from './daemons/connection.ts'
-import { startDnsDaemon } from './daemons/dns.ts'
-import { startHostDaemon } from './daemons/host.ts'
 import { endIncarnations, stopNode } from './down.ts'
 import { whenToldToEnd } from './supervisor.ts'
-import { up } from './up.ts'
 
 interface JoinFlags {
   readonly join: string
@@ -63,6 +59,7 @@ export const upCommand: ExtraCommand = (program) => {
         const told = whenToldToEnd(supervised)
         const ending = new AbortController()
         void told.then(() => ending.abort(new Error('told to end')))
+        const { up } = await import('./up.ts')
         const node = await up({
           directory: data,
           config,
@@ -165,6 +162,7 @@ export const hostCommand: ExtraCommand = (program) => {
         imageDirectory: flags.images === undefined ? undefined : resolve(flags.images),
         address: '',
       }
+      const { startHostDaemon } = await import('./daemons/host.ts')
       const daemon = await startHostDaemon(options, die)
       await untilToldToEnd(flags, daemon.uid, daemon.close)
     })
@@ -176,6 +174,7 @@ export const nameServerCommand: ExtraCommand = (program) => {
     .description('Answers DNS for every zone of the cloud, over UDP and TCP.')
     .option('--listen <host:port>', 'where to answer; port 0 takes a free one', '127.0.0.1:7453')
     .action(async (flags: JoinFlags & { readonly listen: string }) => {
+      const { startDnsDaemon } = await import('./daemons/dns.ts')
       const daemon = await startDnsDaemon(
         { ...(await daemonOptions(flags)), listen: splitAddress(flags.listen) },
         die,
@@ -189,6 +188,7 @@ export const balancerCommand: ExtraCommand = (program) => {
   joining(program, 'balancer', 'Runs a balancer on its own.')
     .description('Listens on the addresses of the load balancers, and reports how their members are.')
     .action(async (flags: JoinFlags) => {
+      const { startBalancerDaemon } = await import('./daemons/balancer.ts')
       const daemon = await startBalancerDaemon(await daemonOptions(flags), die)
       await untilToldToEnd(flags, flags.name ?? '', daemon.close)
     })

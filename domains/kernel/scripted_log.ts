@@ -95,10 +95,15 @@ export class ScriptedLog implements Log {
       lastIndex: this.#lastIndex,
       commitIndex: this.committed.length,
       standing: 'voter',
+      transferee: 0,
       waitsFor: '',
       members: [],
       sizeBytes: 0,
     }
+  }
+
+  async resign(): Promise<void> {
+    this.lose(this.tail.length)
   }
 
   async close(): Promise<void> {

@@ -123,6 +123,41 @@ it('keys, watches and leases outlive the leader; members agree on the hash', asy
   expect(other).toBe(one)
 })
 
+it('a leader that hands over and stops refuses nobody: calls through all members go on', async () => {
+  cluster = await TestCluster.start(3)
+  const leader = await cluster.leader()
+  const answers: Answer[] = []
+  const writers = new AbortController()
+  const writer = async (node: TestNode): Promise<void> => {
+    const client = clientOf(node)
+    while (!writers.signal.aborted)
+      answers.push(await put(client, `by ${node.address}`, String(answers.length)))
+  }
+  const writing = cluster.nodes.map((node) => Promise.all([writer(node), writer(node)]))
+  await until('puts', () => answers.length > 50)
+  await leader.log.resign()
+  expect(leader.log.status().leader).not.toBe(leader.log.status().memberId)
+  const before = answers.length
+  await until('puts after it', () => answers.length > before + 50)
+  writers.abort()
+  await Promise.all(writing)
+  await leader.stop()
+  expect(answers.filter(({ ok }) => !ok)).toEqual([])
+  const [one] = cluster.nodes.map(clientOf) as [RawClient]
+  expect(Number((await get(one, 'any')).header.revision)).toBe(answers.length + 1)
+})
+
+it('puts through another member wait for the next leader when the leader has stopped', async () => {
+  cluster = await TestCluster.start(3)
+  const leader = await cluster.leader()
+  const [survivor] = await followers()
+  const client = clientOf(survivor as TestNode)
+  await put(client, 'k', 'before')
+  await leader.stop()
+  const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => put(client, `k${i}`, 'after')))
+  expect(answers.filter(({ ok }) => !ok)).toEqual([])
+})
+
 it('a stream that asked for a leader ends when there is none', async () => {
   cluster = await TestCluster.start(3)
   const [survivor, other] = await followers()

@@ -2,6 +2,7 @@ import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
   connect,
+  constants,
   type IncomingHttpHeaders,
 } from 'node:http2'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
@@ -24,6 +25,14 @@ export interface PeerSecurity {
   readonly clusterId: string
 }
 
+/** The member never took the call: it is certain that nothing was done. */
+export class NotSentError extends Error {
+  constructor() {
+    super('the member did not take the call')
+    this.name = 'NotSentError'
+  }
+}
+
 /** Calls another member, one message each way. */
 export class PeerClient {
   #session: { readonly address: string; readonly session: ClientHttp2Session } | undefined
@@ -35,8 +44,8 @@ export class PeerClient {
   }
 
   /**
-   * Throws StatusError: what the member answered, or `timeoutConnectionLost` when it did not; whether the call was carried out is
-   * then not known.
+   * Throws StatusError: what the member answered, or `timeoutConnectionLost` when it did not, and whether the call was carried out is
+   * not known. Throws NotSentError when it certainly was not.
    */
   async call(
     address: string,
@@ -106,7 +115,10 @@ function exchange(
     const reader = new FrameReader(RESPONSE_BYTES_MAX)
     let message: Buffer | undefined
     let status: StatusError | undefined
-    const lost = etcdError('timeoutConnectionLost')
+    const lost = () =>
+      stream.id === undefined || stream.rstCode === constants.NGHTTP2_REFUSED_STREAM
+        ? new NotSentError()
+        : etcdError('timeoutConnectionLost')
     const timer = setTimeout(() => stream.destroy(), timeoutMilliseconds)
     const noteStatus = (headers: IncomingHttpHeaders): void => {
       const code = headers['grpc-status']
@@ -121,9 +133,9 @@ function exchange(
     stream.on('error', () => undefined)
     stream.on('close', () => {
       clearTimeout(timer)
-      if (status === undefined) reject(lost)
+      if (status === undefined) reject(lost())
       else if (status.code !== 0) reject(status)
-      else if (message === undefined) reject(lost)
+      else if (message === undefined) reject(lost())
       else resolve(message)
     })
     stream.end(frame(request))

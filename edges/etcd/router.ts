@@ -3,12 +3,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import type { Member } from './member.ts'
 import { decodeAny, encode, type Header } from './messages.ts'
-import { FORWARDED, type PeerClient } from './peer_client.ts'
+import { FORWARDED, NotSentError, type PeerClient } from './peer_client.ts'
 import { etcdError, StatusError } from './status.ts'
 
 /** As long as etcd waits for a request: 5 s, and two elections. */
 const TIMEOUT_MS = 7_000
-const RETRY_MS = 25
+const RETRY_MS = 10
+
+/** Said before anything was done. */
+const notDone: ReadonlySet<string> = new Set([etcdError('notLeader').message, etcdError('stopped').message])
 
 export interface LeaderCall {
   readonly path: string
@@ -41,7 +44,7 @@ export class Router {
         try {
           return await local()
         } catch (error) {
-          if (!(error instanceof Rejection) || error.code !== 'NOT_LEADER') throw error
+          if (!this.#isForAnother(error)) throw error
         }
       } else if (metadata[FORWARDED] === undefined) {
         const answered = await this.#forward(call)
@@ -55,6 +58,14 @@ export class Router {
     }
   }
 
+  /** Nothing was done, since this member does not lead any more, or is handing over to one that soon will. */
+  #isForAnother(error: unknown): boolean {
+    if (!(error instanceof Rejection)) return false
+    if (error.code === 'NOT_LEADER') return true
+    const { leader, memberId, transferee } = this.#member.log.status()
+    return error.code === 'OVERLOADED' && (transferee !== 0 || leader !== memberId)
+  }
+
   /** Undefined when there was nobody to do it, and it can safely be tried again. */
   async #forward({ path, request, response, writes }: LeaderCall): Promise<Uint8Array | undefined> {
     const address = this.#member.leaderAddress
@@ -62,8 +73,9 @@ export class Router {
     try {
       return this.#asOurs(response, await this.#peers.call(address, path, request, TIMEOUT_MS))
     } catch (error) {
+      if (error instanceof NotSentError) return undefined
       if (!(error instanceof StatusError)) throw error
-      if (error.message === etcdError('notLeader').message) return undefined
+      if (notDone.has(error.message)) return undefined
       if (error.message === etcdError('timeoutConnectionLost').message && !writes) return undefined
       throw error
     }

@@ -40,6 +40,7 @@ const clusterStatus: LogStatus = {
   term: 7,
   leader: 1,
   standing: 'voter',
+  transferee: 0,
   waitsFor: '',
   role: 'pre-candidate',
   lastIndex: 2 ** 40,

@@ -1,13 +1,12 @@
 /** A process that opens a member's log, builds the tables anew from it and prints a `Rebuild` as JSON: DIRECTORY CONFIG RUNS. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decodeRecord } from '../../../domains/kernel/record.ts'
 import type { Log } from '../../../log/log.ts'
-import { openLog } from '../../../log/node.ts'
-import { listenOf, readConfig, splitAddress } from '../../../main/config.ts'
 import { Runner } from '../../../projections/kernel/runner.ts'
 import { until } from '../../failover/until.ts'
+import { openMemberLog } from '../open_log.ts'
 import { median } from './load.ts'
 import type { Rebuild } from './rebuild.ts'
 
@@ -22,22 +21,7 @@ function fail(error: Error): never {
 }
 
 async function open(): Promise<Log> {
-  const config = await readConfig(configFile)
-  if (config.cluster === undefined) throw new Error(`${configFile} names no cluster`)
-  const { id, member, members, secretFile } = config.cluster
-  const log = await openLog({
-    directory: join(directory, 'chainfire'),
-    clusterId: id,
-    memberId: member,
-    members: members.map(({ peer, client, ...each }) => ({
-      ...each,
-      peerAddress: peer,
-      clientAddress: client,
-    })),
-    listen: splitAddress(listenOf(config).peer),
-    clusterSecret: (await readFile(secretFile, 'utf8')).trim(),
-    failed: fail,
-  })
+  const log = await openMemberLog(directory, configFile)
   await until('leadership', LEADER_TIMEOUT_MS, () =>
     log.status().commitIndex === log.status().lastIndex && log.status().role === 'leader' ? true : undefined,
   )

@@ -1,0 +1,83 @@
+import { ELECTION_TIMEOUT_MS_MAX } from '../../failover/cluster.ts'
+import { until } from '../../failover/until.ts'
+import { startEtcdServers } from './etcd.ts'
+import { settledRevision } from './keys.ts'
+import { type Context, figureOf, type Measure, type Target } from './measure.ts'
+import { PutClient } from './put_client.ts'
+import { alternate, followersOf, leaderOf, type Subject, withBoth } from './subject.ts'
+import { startUltraCloud } from './ultracloud.ts'
+
+const MEMBERS = 3
+const RUNNING_TIMEOUT_MS = 20_000
+/** Puts are acknowledged by each of the others for so long before the leader ends, and after. */
+const STEADY_PUTS = 50
+const GRACE_MS = 500
+
+const targets: Readonly<Record<How, Target>> = {
+  crash: { of: 'value', bound: 'at most', number: 2 * ELECTION_TIMEOUT_MS_MAX },
+  shutdown: { of: 'value', bound: 'at most', number: 100 },
+}
+
+type How = 'crash' | 'shutdown'
+
+/** How long the clients of the other members get no put acknowledged when the leader is killed, and when it is told to end. */
+export const failover: Measure = {
+  name: 'failover',
+  run: (context) =>
+    withBoth(
+      { ours: () => startUltraCloud(MEMBERS), etcd: () => startEtcdServers(MEMBERS) },
+      async (ours, etcd) => {
+        const subjects = [ours, etcd] as const
+        return [await gap(context, subjects, 'crash'), await gap(context, subjects, 'shutdown')]
+      },
+    ),
+}
+
+async function gap(context: Context, subjects: readonly [Subject, Subject], how: How) {
+  const { ours, etcd } = await alternate(context.runs, subjects, async (subject, run) => {
+    const { milliseconds, refusals } = await failOnce(subject, how, context.signal)
+    const said = [...refusals].map(([text, count]) => `${count} × ${text}`).join('; ')
+    context.say(
+      `failover by ${how}, run ${run + 1}: ${subject.kind} ${milliseconds.toFixed(0)} ms; refused: ${said || 'none'}`,
+    )
+    return milliseconds
+  })
+  return figureOf({ name: `failover_${how}`, unit: 'ms', ours, etcd, target: targets[how] })
+}
+
+/** Ends the leader while clients of the others put, and starts it again. */
+async function failOnce(
+  subject: Subject,
+  how: How,
+  signal: AbortSignal,
+): Promise<{ readonly milliseconds: number; readonly refusals: ReadonlyMap<string, number> }> {
+  const leader = await leaderOf(subject)
+  const clients = followersOf(subject, leader).map(({ address }, index) => new PutClient(address, index))
+  const acknowledgedSince = (began: number, count: number): Promise<true> =>
+    until('puts that are acknowledged', RUNNING_TIMEOUT_MS, () => {
+      signal.throwIfAborted()
+      const steady = clients.every(
+        ({ acknowledged }) => acknowledged.filter((at) => at >= began).length >= count,
+      )
+      return steady ? true : undefined
+    })
+  try {
+    await acknowledgedSince(performance.now(), STEADY_PUTS)
+    const told = performance.now()
+    await (how === 'crash' ? leader.kill() : leader.stop())
+    await acknowledgedSince(performance.now() + GRACE_MS, STEADY_PUTS)
+    await Promise.all(clients.map((client) => client.close()))
+    const refusals = new Map(clients.flatMap((client) => [...client.refusals]))
+    return { milliseconds: Math.max(...clients.map((client) => client.longestGap(told))), refusals }
+  } finally {
+    await Promise.all(clients.map((client) => client.close()))
+    await leader.start()
+    await Promise.all(
+      subject.members.map(({ address }) =>
+        until(`${address} answers`, RUNNING_TIMEOUT_MS, () =>
+          settledRevision(address).catch(() => undefined),
+        ),
+      ),
+    )
+  }
+}
