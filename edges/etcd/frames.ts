@@ -1,6 +1,7 @@
 import { StatusError } from './status.ts'
 
-const HEAD_BYTES = 5
+/** What comes before each message. */
+export const HEAD_BYTES = 5
 
 /** A message as gRPC frames it: not compressed, its length, its bytes (grpc/doc/PROTOCOL-HTTP2.md). */
 export function frame(message: Uint8Array): Buffer {

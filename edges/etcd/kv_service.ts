@@ -22,7 +22,7 @@ import {
 import type { Member } from './member.ts'
 import { decode, encode, type RequestFields } from './messages.ts'
 import type { Router } from './router.ts'
-import type { UnaryMethod } from './server.ts'
+import type { UnaryMethod } from './unary_call.ts'
 
 const SERVICE = '/etcdserverpb.KV/'
 const PROJECTED_TIMEOUT_MS = 10_000

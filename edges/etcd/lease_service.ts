@@ -5,8 +5,9 @@ import type { Lessor } from './lessor.ts'
 import type { Member } from './member.ts'
 import { decode, encode } from './messages.ts'
 import type { Router } from './router.ts'
-import type { StreamMethod, UnaryMethod } from './server.ts'
+import type { StreamMethod } from './server.ts'
 import { etcdError } from './status.ts'
+import type { UnaryMethod } from './unary_call.ts'
 
 const SERVICE = '/etcdserverpb.Lease/'
 const TTL_SECONDS_MAX = 9_000_000_000

@@ -1,6 +1,6 @@
-import type { IncomingHttpHeaders } from 'node:http2'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Rejection } from '../../domains/kernel/rejection.ts'
+import type { Headers } from './http2/hpack.ts'
 import type { Member } from './member.ts'
 import { decodeAny, encode, type Header } from './messages.ts'
 import { FORWARDED, type PeerClient } from './peer_client.ts'
@@ -13,7 +13,7 @@ const RETRY_MS = 25
 export interface LeaderCall {
   readonly path: string
   readonly request: Uint8Array
-  readonly metadata: IncomingHttpHeaders
+  readonly metadata: Headers
   /** The message that answers it. */
   readonly response: string
   /** Whether it may not be done twice. */
