@@ -5,6 +5,9 @@ import { undo, type Write } from './table.ts'
 const COUNT_MAX = 4096
 const BYTES_MAX = 32 << 20
 
+/** Why a decision was undone; undefined when it was committed. */
+export type SettledListener = (undone: Rejection | undefined) => void
+
 /** A decision that is evolved into the state, and not yet committed. */
 export class Pending {
   readonly revision: number
@@ -13,10 +16,9 @@ export class Pending {
   readonly time: number
   readonly payload: Uint8Array
   readonly writes: readonly Write[]
-  /** Resolves once it is committed and applied; rejects with a Rejection once it is undone. */
-  readonly committed: Promise<void>
-  readonly #resolve: () => void
-  readonly #reject: (why: Rejection) => void
+  #fate: 'open' | 'committed' | Rejection = 'open'
+  #listener: SettledListener | undefined
+  #committed: PromiseWithResolvers<void> | undefined
 
   constructor(
     place: { readonly revision: number; readonly term: number; readonly time: number },
@@ -28,20 +30,35 @@ export class Pending {
     this.time = place.time
     this.payload = payload
     this.writes = writes
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    promise.catch(() => undefined)
-    this.committed = promise
-    this.#resolve = resolve
-    this.#reject = reject
+  }
+
+  /** Resolves once it is committed and applied; rejects with a Rejection once it is undone. */
+  get committed(): Promise<void> {
+    if (this.#committed === undefined) {
+      this.#committed = Promise.withResolvers<void>()
+      this.#committed.promise.catch(() => undefined)
+      if (this.#fate === 'committed') this.#committed.resolve()
+      else if (this.#fate !== 'open') this.#committed.reject(this.#fate)
+    }
+    return this.#committed.promise
+  }
+
+  /** As `committed`, told at once: within the apply loop, so it must be quick and must not throw. One listener, before it is settled. */
+  listen(listener: SettledListener): void {
+    this.#listener = listener
   }
 
   commit(): void {
-    this.#resolve()
+    this.#fate = 'committed'
+    this.#committed?.resolve()
+    this.#listener?.(undefined)
   }
 
   undo(why: Rejection): void {
     undo(this.writes)
-    this.#reject(why)
+    this.#fate = why
+    this.#committed?.reject(why)
+    this.#listener?.(why)
   }
 }
 
