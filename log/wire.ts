@@ -63,6 +63,14 @@ export class WireWriter {
     this.varint(value)
   }
 
+  /** 64 bits; a negative number in two's complement. */
+  number64(field: number, value: bigint): void {
+    this.buffer[this.#at++] = (field << 3) | VARINT
+    let rest = BigInt.asUintN(64, value)
+    for (; rest >= 0x80n; rest >>= 7n) this.buffer[this.#at++] = Number(rest & 0x7fn) | 0x80
+    this.buffer[this.#at++] = Number(rest)
+  }
+
   /** The tag and length of what follows. */
   head(field: number, length: number): void {
     this.buffer[this.#at++] = (field << 3) | BYTES
@@ -143,6 +151,12 @@ export class WireReader {
     if (length > this.end - from) throw new RangeError('the message is cut short')
     this.#at = from + length
     return from
+  }
+
+  /** The present field as text, one character a byte. */
+  latin1(): string {
+    const from = this.bytes()
+    return this.buffer.toString('latin1', from, this.#at)
   }
 
   /** Leaves the present field out. */

@@ -107,9 +107,9 @@ export class CallStream implements AsyncIterable<Buffer>, StreamListener {
   }
 }
 
-/** Answers a unary call. */
-export function answer(stream: ServerStream, message: Uint8Array): void {
-  stream.answer(RESPONSE, frame(message), OK)
+/** Answers a unary call with a message that is framed. */
+export function answer(stream: ServerStream, framed: Buffer): void {
+  stream.answer(RESPONSE, framed, OK)
 }
 
 /** Refuses a call that has no answer. */

@@ -19,38 +19,20 @@ import {
   txnRequest,
   txnResponse,
 } from './convert.ts'
+import type { Headers } from './http2/hpack.ts'
 import type { Member } from './member.ts'
 import { decode, encode, type RequestFields } from './messages.ts'
 import type { Router } from './router.ts'
 import type { UnaryMethod } from './unary_call.ts'
 
 const SERVICE = '/etcdserverpb.KV/'
+export const PUT = `${SERVICE}Put`
+export const RANGE = `${SERVICE}Range`
 const PROJECTED_TIMEOUT_MS = 10_000
 
-/** Reads, writes and transactions. */
+/** Writes and transactions, without the puts and ranges that go by `hotMethods` first. */
 export function kvMethods(member: Member, router: Router): [path: string, method: UnaryMethod][] {
   return [
-    [`${SERVICE}Range`, (request, metadata) => range(member, router, request, metadata)],
-    [
-      `${SERVICE}Put`,
-      async (request, metadata) => {
-        const put = putRequest(decode('PutRequest', request))
-        checkPut(put)
-        const local = async () => {
-          const { result } = await member.submit('Put', put)
-          const answer = result as unknown as PutAnswer
-          return encode('PutResponse', putResponse(member.header(answer.revision), answer))
-        }
-        return router.lead({
-          path: `${SERVICE}Put`,
-          request,
-          metadata,
-          response: 'PutResponse',
-          writes: true,
-          local,
-        })
-      },
-    ],
     [
       `${SERVICE}DeleteRange`,
       async (request, metadata) => {
@@ -91,12 +73,29 @@ export function kvMethods(member: Member, router: Router): [path: string, method
   ]
 }
 
-const range = async (
+export async function put(
   member: Member,
   router: Router,
   request: Buffer,
-  metadata: Parameters<UnaryMethod>[1],
-): Promise<Uint8Array> => {
+  metadata: Headers,
+): Promise<Uint8Array> {
+  const wanted = putRequest(decode('PutRequest', request))
+  checkPut(wanted)
+  const response = 'PutResponse'
+  const local = async () => {
+    const { result } = await member.submit('Put', wanted)
+    const answer = result as unknown as PutAnswer
+    return encode(response, putResponse(member.header(answer.revision), answer))
+  }
+  return router.lead({ path: PUT, request, metadata, response, writes: true, local })
+}
+
+export async function range(
+  member: Member,
+  router: Router,
+  request: Buffer,
+  metadata: Headers,
+): Promise<Uint8Array> {
   const fields = decode('RangeRequest', request)
   const wanted = rangeRequest(fields)
   checkKey(wanted)
@@ -106,7 +105,7 @@ const range = async (
     return encode(response, rangeResponse(member.header(answer.revision), answer))
   }
   if (fields.serializable) return local()
-  return router.lead({ path: `${SERVICE}Range`, request, metadata, response, writes: false, local })
+  return router.lead({ path: RANGE, request, metadata, response, writes: false, local })
 }
 
 async function readRange(member: Member, wanted: RangeRequest, serializable: boolean) {
@@ -142,7 +141,7 @@ const txn = async (
   member: Member,
   router: Router,
   request: Buffer,
-  metadata: Parameters<UnaryMethod>[1],
+  metadata: Headers,
 ): Promise<Uint8Array> => {
   const fields = decode('TxnRequest', request)
   const wanted = txnRequest(fields)

@@ -4,7 +4,7 @@ import { Connection } from './http2/connection.ts'
 import { headerBlock } from './http2/hpack.ts'
 import type { ServerStream } from './http2/stream.ts'
 import { etcdError, StatusError, statusOf } from './status.ts'
-import { UnaryBounds, UnaryCall, type UnaryMethod, type UnaryParts } from './unary_call.ts'
+import { type DirectMethod, UnaryBounds, UnaryCall, type UnaryParts } from './unary_call.ts'
 
 const WINDOW_BYTES = 1 << 20
 const limits = {
@@ -22,7 +22,7 @@ export type StreamMethod = (call: CallStream) => Promise<void>
 
 export interface Methods {
   /** By path: `/etcdserverpb.KV/Range`. */
-  readonly unary: ReadonlyMap<string, UnaryMethod>
+  readonly unary: ReadonlyMap<string, DirectMethod>
   readonly streaming: ReadonlyMap<string, StreamMethod>
 }
 
@@ -56,7 +56,7 @@ export class RpcServer {
 
   private constructor(methods: Methods, onFault: (error: unknown, where: string) => void) {
     const bounds = new UnaryBounds(CALLS_MAX, PARTIAL_BYTES_MAX)
-    const parts = ([path, method]: [string, UnaryMethod]): [string, UnaryParts] => {
+    const parts = ([path, method]: [string, DirectMethod]): [string, UnaryParts] => {
       const failed = (error: unknown): void => this.#note(error, path)
       return [path, { method, bounds, failed }]
     }

@@ -1,10 +1,19 @@
 import { answer, REQUEST_BYTES_MAX, refuse } from './call_stream.ts'
-import { FrameReader, HEAD_BYTES } from './frames.ts'
+import { FrameReader, frame, HEAD_BYTES } from './frames.ts'
 import type { Headers } from './http2/hpack.ts'
 import type { ServerStream, StreamListener } from './http2/stream.ts'
 import { etcdError, StatusError, statusOf } from './status.ts'
 
 export type UnaryMethod = (request: Buffer, metadata: Headers) => Promise<Uint8Array>
+
+/** A method that tells its answer itself, for calls that are so many that a promise counts. */
+export type DirectMethod = (request: Buffer, metadata: Headers, call: Answering) => void
+
+export interface Answering {
+  /** The answer's message, framed. */
+  answer(framed: Buffer): void
+  fail(error: unknown): void
+}
 
 /** What all calls of a server may hold together. */
 export class UnaryBounds {
@@ -41,14 +50,14 @@ export class UnaryBounds {
 }
 
 export interface UnaryParts {
-  readonly method: UnaryMethod
+  readonly method: DirectMethod
   readonly bounds: UnaryBounds
   /** Told of what the method threw that is no status of the client's making. */
   readonly failed: (error: unknown) => void
 }
 
 /** One call with one message each way. */
-export class UnaryCall implements StreamListener {
+export class UnaryCall implements StreamListener, Answering {
   readonly #stream: ServerStream
   readonly #parts: UnaryParts
   #reader: FrameReader | undefined
@@ -97,16 +106,21 @@ export class UnaryCall implements StreamListener {
     this.#called = true
     this.#release()
     bounds.begin()
-    method(request, this.#stream.headers).then(
-      (response) => {
-        bounds.end()
-        answer(this.#stream, response)
-      },
-      (error: unknown) => {
-        bounds.end()
-        this.#refuse(error)
-      },
-    )
+    try {
+      method(request, this.#stream.headers, this)
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  answer(framed: Buffer): void {
+    this.#parts.bounds.end()
+    answer(this.#stream, framed)
+  }
+
+  fail(error: unknown): void {
+    this.#parts.bounds.end()
+    this.#refuse(error)
   }
 
   #refuse(error: unknown): void {
@@ -120,6 +134,16 @@ export class UnaryCall implements StreamListener {
     this.#parts.bounds.release(this.#held)
     this.#held = 0
     this.#reader = undefined
+  }
+}
+
+/** A method with a promise as one that tells its answer itself. */
+export function direct(method: UnaryMethod): DirectMethod {
+  return (request, metadata, call) => {
+    method(request, metadata).then(
+      (message) => call.answer(frame(message)),
+      (error: unknown) => call.fail(error),
+    )
   }
 }
 
