@@ -87,7 +87,9 @@ export class WireWriter {
   text(field: number, value: string, length: number, encoding: 'utf8' | 'latin1'): void {
     if (length === 0) return
     this.head(field, length)
-    this.#at += this.buffer.write(value, this.#at, length, encoding)
+    // As many bytes as characters is ASCII: latin1 copies it.
+    this.buffer.write(value, this.#at, length, length === value.length ? 'latin1' : encoding)
+    this.#at += length
   }
 
   raw(value: Uint8Array): void {

@@ -5,8 +5,11 @@ import { undo, type Write } from './table.ts'
 const COUNT_MAX = 4096
 const BYTES_MAX = 32 << 20
 
-/** Why a decision was undone; undefined when it was committed. */
-export type SettledListener = (undone: Rejection | undefined) => void
+/** Who is told what becomes of a decision, at once: within the apply loop, so it must be quick and must not throw. */
+export interface Settled {
+  committed(result: Readonly<Record<string, unknown>>, revision: number): void
+  undone(why: Rejection): void
+}
 
 /** A decision that is evolved into the state, and not yet committed. */
 export class Pending {
@@ -17,7 +20,8 @@ export class Pending {
   readonly payload: Uint8Array
   readonly writes: readonly Write[]
   #fate: 'open' | 'committed' | Rejection = 'open'
-  #listener: SettledListener | undefined
+  #settled: Settled | undefined
+  #result: Readonly<Record<string, unknown>> | undefined
   #committed: PromiseWithResolvers<void> | undefined
 
   constructor(
@@ -43,22 +47,24 @@ export class Pending {
     return this.#committed.promise
   }
 
-  /** As `committed`, told at once: within the apply loop, so it must be quick and must not throw. One listener, before it is settled. */
-  listen(listener: SettledListener): void {
-    this.#listener = listener
+  /** As `committed`, told at once, with the answer that waits for it. To be called once, before it is settled. */
+  tell(settled: Settled, result: Readonly<Record<string, unknown>>): void {
+    this.#settled = settled
+    this.#result = result
   }
 
   commit(): void {
     this.#fate = 'committed'
     this.#committed?.resolve()
-    this.#listener?.(undefined)
+    if (this.#settled !== undefined && this.#result !== undefined)
+      this.#settled.committed(this.#result, this.revision)
   }
 
   undo(why: Rejection): void {
     undo(this.writes)
     this.#fate = why
     this.#committed?.reject(why)
-    this.#listener?.(why)
+    this.#settled?.undone(why)
   }
 }
 

@@ -4,7 +4,7 @@ import { type Leadership, type Log, LogError } from '../../log/log.ts'
 import type { Actor } from './domain.ts'
 import { Engine, type Outcome } from './engine.ts'
 import { Heartbeats } from './heartbeats.ts'
-import type { Pending } from './in_flight.ts'
+import type { Pending, Settled } from './in_flight.ts'
 import { asRejection } from './log_rejection.ts'
 import { ProcessRunner } from './process_runner.ts'
 import { Proposer } from './proposer.ts'
@@ -49,12 +49,6 @@ export interface PlatformOptions {
   readonly onFatal: (error: Error) => void
   /** Milliseconds since 1970. */
   readonly clock?: () => number
-}
-
-/** Who is told what becomes of a command. */
-export interface Submitter {
-  readonly accepted: (reply: SubmitReply) => void
-  readonly failed: (error: unknown) => void
 }
 
 /** A command that was looked at; what was decided may not be told yet. */
@@ -140,22 +134,20 @@ export class Platform {
     return this.#reply(this.#begin(request))
   }
 
-  /** As `submit`, without promises where the command is just accepted. What is told must be quick and must not throw. */
-  submitTo(request: SubmitRequest, submitter: Submitter): void {
-    try {
-      const begun = this.#begin(request)
-      if (begun.decided instanceof Rejection || begun.decided.pending === undefined)
-        this.#reply(begun).then(submitter.accepted, submitter.failed)
-      else {
-        const { outcome, pending } = begun.decided
-        pending.listen((undone) => {
-          if (undone === undefined) submitter.accepted(this.#accepted(begun.revision, outcome))
-          else submitter.failed(undone)
-        })
-      }
-    } catch (error) {
-      submitter.failed(error)
+  /**
+   * As `submit`, for many commands: what becomes of a decision is told without a promise. Throws Rejection when this member does not
+   * decide.
+   */
+  submitTo(request: SubmitRequest, settled: Settled): void {
+    const begun = this.#begin(request)
+    if (!(begun.decided instanceof Rejection) && begun.decided.pending !== undefined) {
+      begun.decided.pending.tell(settled, begun.decided.outcome.result)
+      return
     }
+    this.#reply(begun).then(
+      ({ result, revision }) => settled.committed(result, revision),
+      (error: unknown) => settled.undone(asRejection(error)),
+    )
   }
 
   /** Throws Rejection when this member does not decide. */

@@ -80,19 +80,35 @@ function measured(event: StoredEvent): EncodedEvent {
 }
 
 function encodeDecision(record: DecisionRecord): Uint8Array {
-  const { time, command, commandId, actor, actorKind, cause } = record
-  const request = JSON.stringify(record.request)
-  const result = JSON.stringify(record.result)
-  const texts = [command, request, commandId, actor, actorKind, cause, result]
+  const request = jsonOf(record.request)
+  const result = jsonOf(record.result)
+  const commandBytes = Buffer.byteLength(record.command)
+  const requestBytes = Buffer.byteLength(request)
+  const idBytes = Buffer.byteLength(record.commandId)
+  const actorBytes = Buffer.byteLength(record.actor)
+  const kindBytes = Buffer.byteLength(record.actorKind)
+  const causeBytes = Buffer.byteLength(record.cause)
+  const resultBytes = Buffer.byteLength(result)
   const events = record.events.map(measured)
-  let length = 0
-  const lengths = texts.map((text) => Buffer.byteLength(text))
-  for (const bytes of lengths) length += textBytes(bytes)
+  let length =
+    textBytes(commandBytes) +
+    fieldBytes(requestBytes) +
+    textBytes(idBytes) +
+    textBytes(actorBytes) +
+    textBytes(kindBytes) +
+    textBytes(causeBytes) +
+    fieldBytes(resultBytes)
   for (const event of events) length += fieldBytes(event.length)
-  const writer = new WireWriter(Buffer.allocUnsafe(numberBytes(time) + fieldBytes(length)))
-  writer.number(1, time)
+  const writer = new WireWriter(Buffer.allocUnsafe(numberBytes(record.time) + fieldBytes(length)))
+  writer.number(1, record.time)
   writer.head(2, length)
-  for (const [at, text] of texts.entries()) writer.text(at + 1, text, lengths[at] ?? 0, 'utf8')
+  writer.text(1, record.command, commandBytes, 'utf8')
+  writer.text(2, request, requestBytes, 'utf8')
+  writer.text(3, record.commandId, idBytes, 'utf8')
+  writer.text(4, record.actor, actorBytes, 'utf8')
+  writer.text(5, record.actorKind, kindBytes, 'utf8')
+  writer.text(6, record.cause, causeBytes, 'utf8')
+  writer.text(7, result, resultBytes, 'utf8')
   for (const { event, typeBytes, data, dataBytes, length: eventBytes } of events) {
     writer.head(8, eventBytes)
     writer.text(1, event.type, typeBytes, 'utf8')
@@ -100,6 +116,11 @@ function encodeDecision(record: DecisionRecord): Uint8Array {
     writer.text(3, data, dataBytes, 'utf8')
   }
   return writer.buffer
+}
+
+function jsonOf(value: Readonly<Record<string, unknown>>): string {
+  for (const _ in value) return JSON.stringify(value)
+  return EMPTY_OBJECT
 }
 
 /** Throws Error for bytes that are no record. */

@@ -1,9 +1,10 @@
+import type { Settled } from '../../domains/kernel/in_flight.ts'
 import { Rejection } from '../../domains/kernel/rejection.ts'
-import type { PutAnswer, RangeAnswer } from '../../domains/kv/model.ts'
+import type { PutAnswer, PutRequest, RangeAnswer } from '../../domains/kv/model.ts'
 import { answerRange, presentSource } from '../../domains/kv/range.ts'
 import { progressOf } from '../../domains/kv/txn.ts'
 import { checkKey, checkPut } from './checks.ts'
-import { putResponse } from './convert.ts'
+import { putFields, putResponse } from './convert.ts'
 import { frame } from './frames.ts'
 import { framedPut, framedRange, readGet, readPut } from './hot_messages.ts'
 import type { Headers } from './http2/hpack.ts'
@@ -36,18 +37,42 @@ function hotPut(
     return
   }
   checkPut(wanted)
-  member.put(wanted, {
-    accepted: ({ result }) => call.answer(putAnswer(member, result as unknown as PutAnswer)),
-    failed: (error) => {
-      if (isNotLeader(error)) common(request, metadata, call)
-      else call.fail(error)
-    },
-  })
+  member.put(wanted, new PutCall(member, call, wanted, common, metadata))
 }
 
-function putAnswer(member: Member, answer: PutAnswer): Buffer {
-  if (answer.previous === undefined) return framedPut(member.headerStart, answer.revision)
-  return frame(encode('PutResponse', putResponse(member.header(answer.revision), answer)))
+/** What a put holds while it is in flight: there are many of them. */
+class PutCall implements Settled {
+  readonly #member: Member
+  readonly #call: Answering
+  readonly #wanted: PutRequest
+  readonly #common: DirectMethod
+  readonly #metadata: Headers
+
+  constructor(member: Member, call: Answering, wanted: PutRequest, common: DirectMethod, metadata: Headers) {
+    this.#member = member
+    this.#call = call
+    this.#wanted = wanted
+    this.#common = common
+    this.#metadata = metadata
+  }
+
+  committed(result: Readonly<Record<string, unknown>>): void {
+    const answer = result as unknown as PutAnswer
+    if (answer.previous === undefined) this.#call.answer(framedPut(this.#member.headerStart, answer.revision))
+    else
+      this.#call.answer(
+        frame(encode('PutResponse', putResponse(this.#member.header(answer.revision), answer))),
+      )
+  }
+
+  undone(why: Rejection): void {
+    if (!isNotLeader(why)) {
+      this.#call.fail(why)
+      return
+    }
+    const request = Buffer.from(encode('PutRequest', putFields(this.#wanted)))
+    this.#common(request, this.#metadata, this.#call)
+  }
 }
 
 function hotGet(

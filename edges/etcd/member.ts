@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import protobuf from 'protobufjs'
 import type { Actor } from '../../domains/kernel/domain.ts'
-import type { Platform, SubmitReply, Submitter } from '../../domains/kernel/platform.ts'
+import type { Settled } from '../../domains/kernel/in_flight.ts'
+import type { Platform, SubmitReply } from '../../domains/kernel/platform.ts'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import type kv from '../../domains/kv/contract.ts'
 import type { PutRequest } from '../../domains/kv/model.ts'
@@ -103,9 +104,9 @@ export class Member {
     return this.platform.submit({ type: `kv.${command}`, data, actor, commandId: '', cause })
   }
 
-  /** As `submit`, for puts, without a promise. What is told must be quick and must not throw. */
-  put(request: PutRequest, submitter: Submitter): void {
-    this.platform.submitTo({ type: 'kv.Put', data: request, actor, commandId: '' }, submitter)
+  /** As `submit`, for puts, without a promise. Throws Rejection when this member does not lead. */
+  put(request: PutRequest, settled: Settled): void {
+    this.platform.submitTo({ type: 'kv.Put', data: request, actor, commandId: '' }, settled)
   }
 
   /**
