@@ -9,8 +9,8 @@ export const REQUEST_BYTES_MAX = 2 * 1024 * 1024
 const WAITING_MAX = 64
 
 const responseHeaders = { ':status': '200', 'content-type': 'application/grpc' }
-const RESPONSE = headerBlock(responseHeaders)
-const OK = headerBlock({ 'grpc-status': '0' })
+export const RESPONSE = headerBlock(responseHeaders)
+export const OK = headerBlock({ 'grpc-status': '0' })
 
 /** The two ways of a streaming call: messages come out of it one at a time, and go into it as fast as the client reads. */
 export class CallStream implements AsyncIterable<Buffer>, StreamListener {

@@ -102,10 +102,11 @@ export function framedPut(header: HeaderStart, revision: number): Buffer {
 }
 
 /** A range's answer, framed. */
-export function framedRange(header: HeaderStart, { revision, kvs, more, count }: RangeAnswer): Buffer {
+export function framedRange(header: HeaderStart, answer: RangeAnswer): Buffer {
+  const { revision, kvs } = answer
   const length = headerBytes(header, revision)
   const lengths = kvs.map(keyValueBytes)
-  let total = fieldBytes(length) + (more ? 2 : 0) + numberBytes(count)
+  let total = fieldBytes(length) + rangeEndBytes(answer)
   for (const each of lengths) total += fieldBytes(each)
   const writer = framed(total)
   writer.head(1, length)
@@ -114,9 +115,36 @@ export function framedRange(header: HeaderStart, { revision, kvs, more, count }:
     writer.head(2, lengths[at] ?? 0)
     writeKeyValue(writer, kv)
   }
+  writeRangeEnd(writer, answer)
+  return writer.buffer
+}
+
+/** How a range's answer begins, framed: its keys take so many bytes. */
+export function framedRangeStart(header: HeaderStart, answer: RangeAnswer, keyBytes: number): Buffer {
+  const length = headerBytes(header, answer.revision)
+  const before = fieldBytes(length)
+  const buffer = Buffer.allocUnsafe(HEAD_BYTES + before)
+  writeHead(buffer, before + keyBytes + rangeEndBytes(answer))
+  const writer = new WireWriter(buffer, HEAD_BYTES)
+  writer.head(1, length)
+  writeHeader(writer, header, answer.revision)
+  return buffer
+}
+
+/** What comes after a range's keys. */
+export function rangeEnd(answer: RangeAnswer): Buffer {
+  const writer = new WireWriter(Buffer.allocUnsafe(rangeEndBytes(answer)))
+  writeRangeEnd(writer, answer)
+  return writer.buffer
+}
+
+function rangeEndBytes({ more, count }: RangeAnswer): number {
+  return numberBytes(more ? 1 : 0) + numberBytes(count)
+}
+
+function writeRangeEnd(writer: WireWriter, { more, count }: RangeAnswer): void {
   writer.number(3, more ? 1 : 0)
   writer.number(4, count)
-  return writer.buffer
 }
 
 function framed(length: number): WireWriter {

@@ -8,6 +8,7 @@ import type {
 } from '../../domains/kv/model.ts'
 import { answerRange, bounds, presentSource } from '../../domains/kv/range.ts'
 import { checkRevision, progressOf, Transaction } from '../../domains/kv/txn.ts'
+import { type Parts, rangeAnswer } from './big_range.ts'
 import { checkKey, checkPut, checkTxn } from './checks.ts'
 import {
   deleteRequest,
@@ -15,7 +16,6 @@ import {
   putRequest,
   putResponse,
   rangeRequest,
-  rangeResponse,
   txnRequest,
   txnResponse,
 } from './convert.ts'
@@ -48,7 +48,6 @@ export function kvMethods(member: Member, router: Router): [path: string, method
           path: `${SERVICE}DeleteRange`,
           request,
           metadata,
-          response,
           writes: true,
           local,
         })
@@ -67,7 +66,7 @@ export function kvMethods(member: Member, router: Router): [path: string, method
           if (physical) await member.projected(index, PROJECTED_TIMEOUT_MS)
           return encode(response, { header: member.header(result['revision'] as number) })
         }
-        return router.lead({ path: `${SERVICE}Compact`, request, metadata, response, writes: true, local })
+        return router.lead({ path: `${SERVICE}Compact`, request, metadata, writes: true, local })
       },
     ],
   ]
@@ -87,7 +86,7 @@ export async function put(
     const answer = result as unknown as PutAnswer
     return encode(response, putResponse(member.header(answer.revision), answer))
   }
-  return router.lead({ path: PUT, request, metadata, response, writes: true, local })
+  return router.lead({ path: PUT, request, metadata, writes: true, local })
 }
 
 export async function range(
@@ -95,17 +94,16 @@ export async function range(
   router: Router,
   request: Buffer,
   metadata: Headers,
-): Promise<Uint8Array> {
+): Promise<Uint8Array | Parts> {
   const fields = decode('RangeRequest', request)
   const wanted = rangeRequest(fields)
   checkKey(wanted)
-  const response = 'RangeResponse'
   const local = async () => {
-    const answer = await readRange(member, wanted, fields.serializable)
-    return encode(response, rangeResponse(member.header(answer.revision), answer))
+    const answer = await readRange(member, { ...wanted, keysOnly: false }, fields.serializable)
+    return rangeAnswer(member.headerStart, answer, wanted.keysOnly)
   }
   if (fields.serializable) return local()
-  return router.lead({ path: RANGE, request, metadata, response, writes: false, local })
+  return router.lead({ path: RANGE, request, metadata, writes: false, local })
 }
 
 async function readRange(member: Member, wanted: RangeRequest, serializable: boolean) {
@@ -157,7 +155,7 @@ const txn = async (
     return encode(response, txnResponse(member.header(answer.revision), { ...answer, answers }))
   }
   if (serializable) return local()
-  return router.lead({ path: `${SERVICE}Txn`, request, metadata, response, writes, local })
+  return router.lead({ path: `${SERVICE}Txn`, request, metadata, writes, local })
 }
 
 /** With its ranges of the past read: what they show does not depend on when that is done. */

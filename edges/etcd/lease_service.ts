@@ -35,7 +35,6 @@ export function leaseMethods(parts: LeaseParts): [path: string, method: UnaryMet
         path: `${SERVICE}${name}`,
         request,
         metadata,
-        response: `${name}Response`,
         writes,
         local: async () => encode(`${name}Response`, await local(request)),
       }),
@@ -90,7 +89,7 @@ export function keepAlive({ member, router, lessor }: LeaseParts): [path: string
         return encode(response, { header: member.header(revision), ID: id, TTL: lessor.renew(id) })
       }
       const { metadata } = call
-      await call.send(await router.lead({ path, request, metadata, response, writes: false, local }))
+      await call.send(await router.lead({ path, request, metadata, writes: false, local }))
     }
   }
   return [path, method]

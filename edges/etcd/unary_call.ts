@@ -1,10 +1,13 @@
-import { answer, REQUEST_BYTES_MAX, refuse } from './call_stream.ts'
+import type { Parts } from './big_range.ts'
+import { answer, OK, REQUEST_BYTES_MAX, RESPONSE, refuse } from './call_stream.ts'
 import { FrameReader, frame, HEAD_BYTES } from './frames.ts'
 import type { Headers } from './http2/hpack.ts'
+import { errorCodes } from './http2/protocol.ts'
 import type { ServerStream, StreamListener } from './http2/stream.ts'
 import { etcdError, StatusError, statusOf } from './status.ts'
 
-export type UnaryMethod = (request: Buffer, metadata: Headers) => Promise<Uint8Array>
+/** Gives the answer's message; or, framed, the parts of one that is made while it is sent. */
+export type UnaryMethod = (request: Buffer, metadata: Headers) => Promise<Uint8Array | Parts>
 
 /** A method that tells its answer itself, for calls that are so many that a promise counts. */
 export type DirectMethod = (request: Buffer, metadata: Headers, call: Answering) => void
@@ -12,6 +15,8 @@ export type DirectMethod = (request: Buffer, metadata: Headers, call: Answering)
 export interface Answering {
   /** The answer's message, framed. */
   answer(framed: Buffer): void
+  /** The same in parts, which are asked for as fast as the client takes them. */
+  answerInParts(framed: Parts): void
   fail(error: unknown): void
 }
 
@@ -63,6 +68,7 @@ export class UnaryCall implements StreamListener, Answering {
   #reader: FrameReader | undefined
   #held = 0
   #called = false
+  #drained: PromiseWithResolvers<void> | undefined
 
   constructor(stream: ServerStream, parts: UnaryParts) {
     this.#stream = stream
@@ -87,10 +93,12 @@ export class UnaryCall implements StreamListener, Answering {
   closed(): void {
     this.#called = true
     this.#release()
+    this.drained()
   }
 
   drained(): void {
-    // Its one message waits in the stream by itself.
+    this.#drained?.resolve()
+    this.#drained = undefined
   }
 
   #collect(chunk: Buffer): void {
@@ -118,6 +126,29 @@ export class UnaryCall implements StreamListener, Answering {
     answer(this.#stream, framed)
   }
 
+  answerInParts(framed: Parts): void {
+    this.#stream.respond(RESPONSE, false)
+    this.#send(framed).catch((error: unknown) => {
+      // Half a message cannot be followed by a status.
+      this.#parts.failed(error)
+      this.#stream.reset(errorCodes.INTERNAL_ERROR)
+    })
+  }
+
+  async #send(framed: Parts): Promise<void> {
+    try {
+      for await (const part of framed) {
+        if (this.#stream.closed) return
+        if (this.#stream.write(part)) continue
+        this.#drained = Promise.withResolvers<void>()
+        await this.#drained.promise
+      }
+      this.#stream.end(OK)
+    } finally {
+      this.#parts.bounds.end()
+    }
+  }
+
   fail(error: unknown): void {
     this.#parts.bounds.end()
     this.#refuse(error)
@@ -141,7 +172,10 @@ export class UnaryCall implements StreamListener, Answering {
 export function direct(method: UnaryMethod): DirectMethod {
   return (request, metadata, call) => {
     method(request, metadata).then(
-      (message) => call.answer(frame(message)),
+      (message) => {
+        if (message instanceof Uint8Array) call.answer(frame(message))
+        else call.answerInParts(message)
+      },
       (error: unknown) => call.fail(error),
     )
   }
