@@ -1,4 +1,4 @@
-import type { Contract, Of, RowOf } from './contract.ts'
+import type { Contract, EventContract, Of, RowOf } from './contract.ts'
 import {
   type Actor,
   type Context,
@@ -38,8 +38,12 @@ export class Decision {
   #uids = 0
   #preconditionUsed = false
 
-  constructor(state: State, circumstances: Circumstances) {
+  readonly #strict: boolean
+
+  /** `strict`: the events of internal contracts are checked, too. */
+  constructor(state: State, strict: boolean, circumstances: Circumstances) {
     this.state = state
+    this.#strict = strict
     this.circumstances = circumstances
   }
 
@@ -71,19 +75,35 @@ export class Decision {
   emit(contract: Contract, type: string, data: object): void {
     const event = contract.events[type]
     if (event === undefined) return reject('INTERNAL', `${contract.name} has no event ${type}`)
+    if (this.events.length >= EVENTS_MAX)
+      return reject('TOO_LARGE', `it would take more than ${EVENTS_MAX} events: do it in parts`)
+    const trusted = contract.internal === true && !this.#strict
+    const fitting = trusted
+      ? (data as Readonly<Record<string, unknown>>)
+      : this.#fitting(contract, type, data)
+    const stored = { type: `${contract.name}.${type}`, version: event.version, data: fitting }
+    const savepoint = this.state.journal.savepoint()
+    try {
+      this.state.evolve(stored, this.circumstances)
+    } catch (error) {
+      this.state.journal.rollback(savepoint)
+      throw error
+    }
+    this.events.push(stored)
+  }
+
+  /** An event's data as its contract has it, and as it will be read back from the log. */
+  #fitting(contract: Contract, type: string, data: object): Readonly<Record<string, unknown>> {
+    const event = contract.events[type] as EventContract
     const parsed = event.message.schema.safeParse(data)
     if (!parsed.success)
       return reject(
         'INTERNAL',
         `event ${contract.name}.${type} does not fit its contract: ${parsed.error.message}`,
       )
-    if (this.events.length >= EVENTS_MAX)
-      return reject('TOO_LARGE', `it would take more than ${EVENTS_MAX} events: do it in parts`)
     if (event.resource !== null && event.effect !== 'deleted')
       this.#resolve(this.state.registry.kindOf(event.resource), parsed.data)
-    const stored = { type: `${contract.name}.${type}`, version: event.version, data: plain(parsed.data) }
-    this.attempt(() => this.state.evolve(stored, this.circumstances))
-    this.events.push(stored)
+    return plain(parsed.data)
   }
 
   /** All that an action emits or none of it: also when whoever runs it takes its rejection and goes on. */

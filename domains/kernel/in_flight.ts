@@ -5,6 +5,12 @@ import { undo, type Write } from './table.ts'
 const COUNT_MAX = 4096
 const BYTES_MAX = 32 << 20
 
+/** Who is told what becomes of a decision, at once: within the apply loop, so it must be quick and must not throw. */
+export interface Settled {
+  committed(result: Readonly<Record<string, unknown>>, revision: number): void
+  undone(why: Rejection): void
+}
+
 /** A decision that is evolved into the state, and not yet committed. */
 export class Pending {
   readonly revision: number
@@ -13,10 +19,10 @@ export class Pending {
   readonly time: number
   readonly payload: Uint8Array
   readonly writes: readonly Write[]
-  /** Resolves once it is committed and applied; rejects with a Rejection once it is undone. */
-  readonly committed: Promise<void>
-  readonly #resolve: () => void
-  readonly #reject: (why: Rejection) => void
+  #fate: 'open' | 'committed' | Rejection = 'open'
+  #settled: Settled | undefined
+  #result: Readonly<Record<string, unknown>> | undefined
+  #committed: PromiseWithResolvers<void> | undefined
 
   constructor(
     place: { readonly revision: number; readonly term: number; readonly time: number },
@@ -28,20 +34,37 @@ export class Pending {
     this.time = place.time
     this.payload = payload
     this.writes = writes
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    promise.catch(() => undefined)
-    this.committed = promise
-    this.#resolve = resolve
-    this.#reject = reject
+  }
+
+  /** Resolves once it is committed and applied; rejects with a Rejection once it is undone. */
+  get committed(): Promise<void> {
+    if (this.#committed === undefined) {
+      this.#committed = Promise.withResolvers<void>()
+      this.#committed.promise.catch(() => undefined)
+      if (this.#fate === 'committed') this.#committed.resolve()
+      else if (this.#fate !== 'open') this.#committed.reject(this.#fate)
+    }
+    return this.#committed.promise
+  }
+
+  /** As `committed`, told at once, with the answer that waits for it. To be called once, before it is settled. */
+  tell(settled: Settled, result: Readonly<Record<string, unknown>>): void {
+    this.#settled = settled
+    this.#result = result
   }
 
   commit(): void {
-    this.#resolve()
+    this.#fate = 'committed'
+    this.#committed?.resolve()
+    if (this.#settled !== undefined && this.#result !== undefined)
+      this.#settled.committed(this.#result, this.revision)
   }
 
   undo(why: Rejection): void {
     undo(this.writes)
-    this.#reject(why)
+    this.#fate = why
+    this.#committed?.reject(why)
+    this.#settled?.undone(why)
   }
 }
 

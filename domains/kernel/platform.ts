@@ -4,7 +4,7 @@ import { type Leadership, type Log, LogError } from '../../log/log.ts'
 import type { Actor } from './domain.ts'
 import { Engine, type Outcome } from './engine.ts'
 import { Heartbeats } from './heartbeats.ts'
-import type { Pending } from './in_flight.ts'
+import type { Pending, Settled } from './in_flight.ts'
 import { asRejection } from './log_rejection.ts'
 import { ProcessRunner } from './process_runner.ts'
 import { Proposer } from './proposer.ts'
@@ -49,6 +49,14 @@ export interface PlatformOptions {
   readonly onFatal: (error: Error) => void
   /** Milliseconds since 1970. */
   readonly clock?: () => number
+}
+
+/** A command that was looked at; what was decided may not be told yet. */
+interface Begun {
+  readonly revision: number
+  /** The last decision that it could have seen. */
+  readonly seen: Pending | undefined
+  readonly decided: Rejection | { readonly outcome: Outcome; readonly pending: Pending | undefined }
 }
 
 /** A member's write side: decides on the leader, evolves on every member, and keeps the rows on disk. */
@@ -123,30 +131,51 @@ export class Platform {
    * and that a retry with the same command id is safe.
    */
   async submit(request: SubmitRequest): Promise<SubmitReply> {
+    return this.#reply(this.#begin(request))
+  }
+
+  /**
+   * As `submit`, for many commands: what becomes of a decision is told without a promise. Throws Rejection when this member does not
+   * decide.
+   */
+  submitTo(request: SubmitRequest, settled: Settled): void {
+    const begun = this.#begin(request)
+    if (!(begun.decided instanceof Rejection) && begun.decided.pending !== undefined) {
+      begun.decided.pending.tell(settled, begun.decided.outcome.result)
+      return
+    }
+    this.#reply(begun).then(
+      ({ result, revision }) => settled.committed(result, revision),
+      (error: unknown) => settled.undone(asRejection(error)),
+    )
+  }
+
+  /** Throws Rejection when this member does not decide. */
+  #begin(request: SubmitRequest): Begun {
     const revision = this.#nextRevision()
-    const dryRun = request.dryRun === true
     const place = { revision, now: this.#now(), seed: randomUUID() }
     const seen = this.#proposer.inFlight.last
-    const decided = this.#decide(request, place)
+    return { revision, seen, decided: this.#decide(request, place) }
+  }
+
+  async #reply({ revision, seen, decided }: Begun): Promise<SubmitReply> {
     if (decided instanceof Rejection) {
       await this.#cameTrue(seen)
       throw decided
     }
     const { outcome, pending } = decided
-    if (outcome.kind === 'duplicate') {
-      await this.#cameTrueAgain(outcome.revision)
-      return {
-        revision: outcome.revision,
-        history: this.history,
-        result: outcome.result,
-        duplicate: true,
-        record: undefined,
-      }
-    }
-    if (dryRun) await this.#cameTrue(seen)
-    else await pending?.committed
-    const { record, result } = outcome
-    return { revision, history: this.history, result, duplicate: false, record }
+    if (outcome.kind === 'duplicate') await this.#cameTrueAgain(outcome.revision)
+    else if (pending === undefined) await this.#cameTrue(seen)
+    else await pending.committed
+    return this.#accepted(revision, outcome)
+  }
+
+  #accepted(revision: number, outcome: Outcome): SubmitReply {
+    const { history } = this
+    const { result } = outcome
+    if (outcome.kind === 'duplicate')
+      return { revision: outcome.revision, history, result, duplicate: true, record: undefined }
+    return { revision, history, result, duplicate: false, record: outcome.record }
   }
 
   /** The index of the next decision. Rejects when this member does not decide. */
@@ -167,7 +196,7 @@ export class Platform {
   #decide(
     request: SubmitRequest,
     place: { readonly revision: number; readonly now: number; readonly seed: string },
-  ): Rejection | { readonly outcome: Outcome; readonly pending: Pending | undefined } {
+  ): Begun['decided'] {
     const { journal } = this.engine.state
     const savepoint = journal.savepoint()
     try {

@@ -14,8 +14,9 @@ interface Leading {
 }
 
 /**
- * A leader's decisions until they are committed. What is decided in one turn of the event loop is proposed at once; what the log
- * refuses is undone, and so is everything when leadership is lost: whether the log keeps it is then not this member's to say.
+ * A leader's decisions until they are committed. The first is proposed at once; what is decided in one turn of the event loop while
+ * others are in flight is proposed together. What the log refuses is undone, and so is everything when leadership is lost: whether the
+ * log keeps it is then not this member's to say.
  */
 export class Proposer {
   readonly inFlight = new InFlight()
@@ -23,6 +24,7 @@ export class Proposer {
   /** The log took a proposal back, or refused it for another reason than its load: this member no longer decides. */
   readonly #onLost: (error: unknown) => void
   #leading: Leading | undefined
+  readonly #scheduledPropose = (): void => this.#propose()
   #unproposed: Pending[] = []
 
   constructor(log: Log, onLost: (error: unknown) => void) {
@@ -45,7 +47,10 @@ export class Proposer {
     if (this.#leading === undefined) throw new Error('this member does not lead')
     const { term } = this.#leading
     const pending = new Pending({ revision: this.#leading.next++, term, time }, payload, writes)
-    if (this.#unproposed.length === 0) setImmediate(() => this.#propose())
+    if (this.#unproposed.length === 0) {
+      if (this.inFlight.last === undefined) queueMicrotask(this.#scheduledPropose)
+      else setImmediate(this.#scheduledPropose)
+    }
     this.inFlight.push(pending)
     this.#unproposed.push(pending)
     return pending

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import protobuf from 'protobufjs'
+import { fieldBytes, numberBytes, textBytes, WireReader, WireWriter } from '../../log/wire.ts'
 
 /** One event as it is stored. */
 export interface StoredEvent {
@@ -39,90 +39,169 @@ export interface HistoryRecord {
 
 export type LogRecord = DecisionRecord | HistoryRecord
 
-const schema = protobuf.parse(
-  `syntax = "proto3";
-  package ultracloud.log.v1;
-  message Event { string type = 1; uint32 version = 2; bytes data = 3; }
-  message Decision { string command = 1; bytes request = 2; string command_id = 3; string actor = 4; string actor_kind = 5;
-    string cause = 6; bytes result = 7; repeated Event events = 8; }
-  message History { string history = 1; string parent = 2; uint64 parent_revision = 3; }
-  message Record { uint64 time = 1; Decision decision = 2; History history = 3; }`,
-  { keepCase: true },
-)
-const RecordType = schema.root.lookupType('ultracloud.log.v1.Record')
+const strict = new TextDecoder('utf-8', { fatal: true })
+const EMPTY_OBJECT = '{}'
 
-interface WireEvent {
-  type: string
-  version: number
-  data: Uint8Array
-}
-interface WireRecord {
-  time: number | { toNumber(): number }
-  decision?: {
-    command: string
-    request: Uint8Array
-    command_id: string
-    actor: string
-    actor_kind: string
-    cause: string
-    result: Uint8Array
-    events: WireEvent[]
-  } | null
-  history?: { history: string; parent: string; parent_revision: number | { toNumber(): number } } | null
-}
-
-const text = new TextDecoder('utf-8', { fatal: true })
-const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
-const parse = (bytes: Uint8Array): Record<string, unknown> =>
-  JSON.parse(text.decode(bytes)) as Record<string, unknown>
-const number = (value: number | { toNumber(): number }): number =>
-  typeof value === 'number' ? value : value.toNumber()
-
-/** The payload of a log entry: a protobuf envelope with JSON inside, so that any log can be read with ordinary tools. */
+/**
+ * The payload of a log entry, as record.proto says: a protobuf envelope with JSON inside, so that any log can be read with ordinary
+ * tools.
+ */
 export function encodeRecord(record: LogRecord): Uint8Array {
-  if (record.kind === 'history') {
-    const { history, parent, parentRevision } = record
-    return RecordType.encode({
-      time: record.time,
-      history: { history, parent, parent_revision: parentRevision },
-    }).finish()
+  return record.kind === 'history' ? encodeHistory(record) : encodeDecision(record)
+}
+
+function encodeHistory({ time, history, parent, parentRevision }: HistoryRecord): Uint8Array {
+  const historyBytes = Buffer.byteLength(history)
+  const parentBytes = Buffer.byteLength(parent)
+  const length = textBytes(historyBytes) + textBytes(parentBytes) + numberBytes(parentRevision)
+  const writer = new WireWriter(Buffer.allocUnsafe(numberBytes(time) + fieldBytes(length)))
+  writer.number(1, time)
+  writer.head(3, length)
+  writer.text(1, history, historyBytes, 'utf8')
+  writer.text(2, parent, parentBytes, 'utf8')
+  writer.number(3, parentRevision)
+  return writer.buffer
+}
+
+interface EncodedEvent {
+  readonly event: StoredEvent
+  readonly typeBytes: number
+  readonly data: string
+  readonly dataBytes: number
+  readonly length: number
+}
+
+function measured(event: StoredEvent): EncodedEvent {
+  const typeBytes = Buffer.byteLength(event.type)
+  const data = JSON.stringify(event.data)
+  const dataBytes = Buffer.byteLength(data)
+  const length = textBytes(typeBytes) + numberBytes(event.version) + fieldBytes(dataBytes)
+  return { event, typeBytes, data, dataBytes, length }
+}
+
+function encodeDecision(record: DecisionRecord): Uint8Array {
+  const request = jsonOf(record.request)
+  const result = jsonOf(record.result)
+  const commandBytes = Buffer.byteLength(record.command)
+  const requestBytes = Buffer.byteLength(request)
+  const idBytes = Buffer.byteLength(record.commandId)
+  const actorBytes = Buffer.byteLength(record.actor)
+  const kindBytes = Buffer.byteLength(record.actorKind)
+  const causeBytes = Buffer.byteLength(record.cause)
+  const resultBytes = Buffer.byteLength(result)
+  const events = record.events.map(measured)
+  let length =
+    textBytes(commandBytes) +
+    fieldBytes(requestBytes) +
+    textBytes(idBytes) +
+    textBytes(actorBytes) +
+    textBytes(kindBytes) +
+    textBytes(causeBytes) +
+    fieldBytes(resultBytes)
+  for (const event of events) length += fieldBytes(event.length)
+  const writer = new WireWriter(Buffer.allocUnsafe(numberBytes(record.time) + fieldBytes(length)))
+  writer.number(1, record.time)
+  writer.head(2, length)
+  writer.text(1, record.command, commandBytes, 'utf8')
+  writer.text(2, request, requestBytes, 'utf8')
+  writer.text(3, record.commandId, idBytes, 'utf8')
+  writer.text(4, record.actor, actorBytes, 'utf8')
+  writer.text(5, record.actorKind, kindBytes, 'utf8')
+  writer.text(6, record.cause, causeBytes, 'utf8')
+  writer.text(7, result, resultBytes, 'utf8')
+  for (const { event, typeBytes, data, dataBytes, length: eventBytes } of events) {
+    writer.head(8, eventBytes)
+    writer.text(1, event.type, typeBytes, 'utf8')
+    writer.number(2, event.version)
+    writer.text(3, data, dataBytes, 'utf8')
   }
-  const events = record.events.map(({ type, version, data }) => ({ type, version, data: json(data) }))
-  const decision = {
-    command: record.command,
-    request: json(record.request),
-    command_id: record.commandId,
-    actor: record.actor,
-    actor_kind: record.actorKind,
-    cause: record.cause,
-    result: json(record.result),
-    events,
-  }
-  return RecordType.encode({ time: record.time, decision }).finish()
+  return writer.buffer
+}
+
+function jsonOf(value: Readonly<Record<string, unknown>>): string {
+  for (const _ in value) return JSON.stringify(value)
+  return EMPTY_OBJECT
 }
 
 /** Throws Error for bytes that are no record. */
 export function decodeRecord(payload: Uint8Array): LogRecord {
-  const wire = RecordType.decode(payload) as unknown as WireRecord
-  const time = number(wire.time)
-  if (wire.history) {
-    const { history, parent, parent_revision } = wire.history
-    return { kind: 'history', time, history, parent, parentRevision: number(parent_revision) }
+  const bytes = Buffer.isBuffer(payload)
+    ? payload
+    : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
+  const reader = new WireReader(bytes, 0, bytes.length)
+  let time = 0
+  let history: HistoryRecord | undefined
+  let decision: DecisionRecord | undefined
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) time = reader.number()
+    else if (field === 2) decision = decodeDecision(new WireReader(bytes, reader.bytes(), reader.at), time)
+    else if (field === 3) history = decodeHistory(new WireReader(bytes, reader.bytes(), reader.at), time)
+    else reader.skip()
   }
-  if (!wire.decision) throw new Error('the payload is neither a decision nor a history')
-  const { decision } = wire
+  const record = history ?? decision
+  if (record === undefined) throw new Error('the payload is neither a decision nor a history')
+  return record
+}
+
+function decodeHistory(reader: WireReader, time: number): HistoryRecord {
+  let history = ''
+  let parent = ''
+  let parentRevision = 0
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) history = textOf(reader)
+    else if (field === 2) parent = textOf(reader)
+    else if (field === 3) parentRevision = reader.number()
+    else reader.skip()
+  }
+  return { kind: 'history', time, history, parent, parentRevision }
+}
+
+function decodeDecision(reader: WireReader, time: number): DecisionRecord {
+  const texts = ['', '', EMPTY_OBJECT, '', '', '', '', EMPTY_OBJECT]
+  const events: StoredEvent[] = []
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field < 8) texts[field] = textOf(reader)
+    else if (field === 8) events.push(decodeEvent(new WireReader(reader.buffer, reader.bytes(), reader.at)))
+    else reader.skip()
+  }
+  const [, command = '', request = '', commandId = '', actor = '', actorKind = '', cause = '', result = ''] =
+    texts
   return {
     kind: 'decision',
     time,
-    command: decision.command,
-    request: parse(decision.request),
-    commandId: decision.command_id,
-    actor: decision.actor,
-    actorKind: decision.actor_kind as DecisionRecord['actorKind'],
-    cause: decision.cause,
-    result: parse(decision.result),
-    events: decision.events.map(({ type, version, data }) => ({ type, version, data: parse(data) })),
+    command,
+    request: objectOf(request),
+    commandId,
+    actor,
+    actorKind: actorKind as DecisionRecord['actorKind'],
+    cause,
+    result: objectOf(result),
+    events,
   }
+}
+
+function decodeEvent(reader: WireReader): StoredEvent {
+  let type = ''
+  let version = 0
+  let data = EMPTY_OBJECT
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) type = textOf(reader)
+    else if (field === 2) version = reader.number()
+    else if (field === 3) data = textOf(reader)
+    else reader.skip()
+  }
+  return { type, version, data: objectOf(data) }
+}
+
+function textOf(reader: WireReader): string {
+  const from = reader.bytes()
+  const text = reader.buffer.toString('utf8', from, reader.at)
+  // What is no UTF-8 was replaced by U+FFFD: then, and only then, it is looked at again.
+  return text.includes('\ufffd') ? strict.decode(reader.buffer.subarray(from, reader.at)) : text
+}
+
+function objectOf(text: string): Record<string, unknown> {
+  return text === EMPTY_OBJECT ? {} : (JSON.parse(text) as Record<string, unknown>)
 }
 
 /** What binds a command id to its request: SHA-256 over the type and the JSON of the parsed request. */

@@ -1,4 +1,5 @@
 import {
+  type Command,
   type Contract,
   type EventContract,
   type Reference,
@@ -6,7 +7,7 @@ import {
   referenceOf,
   type Stamps,
 } from './contract.ts'
-import type { Domain, EvolveContext } from './domain.ts'
+import type { Authorize, Domain, EvolveContext } from './domain.ts'
 import type { StoredEvent } from './record.ts'
 
 /** A resource kind, with all that is derived of it. */
@@ -28,10 +29,19 @@ class EvolveError extends Error {
   }
 }
 
-export interface PresentEvent {
+interface EventOf {
   readonly domain: Domain
   readonly name: string
   readonly contract: EventContract
+}
+
+export interface CommandOf {
+  readonly domain: Domain
+  readonly name: string
+  readonly contract: Command
+}
+
+export interface PresentEvent extends EventOf {
   readonly data: Readonly<Record<string, unknown>>
 }
 
@@ -73,6 +83,9 @@ export class Registry {
   /** Those that are internal too. */
   readonly all: ReadonlyMap<string, Domain>
   readonly kinds: ReadonlyMap<string, Kind>
+  readonly authorizers: readonly Authorize[]
+  readonly #events = new Map<string, EventOf>()
+  readonly #commands = new Map<string, CommandOf>()
   readonly #kindOf = new Map<Resource, Kind>()
 
   /** Throws TypeError when a reference's target is not there, or two domains share a name. */
@@ -80,6 +93,8 @@ export class Registry {
     this.all = new Map(domains.map((domain) => [domain.contract.name, domain]))
     this.domains = new Map([...this.all].filter(([, { contract }]) => contract.internal !== true))
     if (this.all.size !== domains.length) throw new TypeError('two domains share a name')
+    this.authorizers = domains.flatMap(({ authorize }) => (authorize === undefined ? [] : [authorize]))
+    for (const domain of domains) this.#index(domain)
     for (const { contract } of domains) {
       for (const [name, resource] of Object.entries(contract.resources)) {
         const references = Object.entries(resource.message.fields).flatMap(([field, [, schema]]) => {
@@ -117,14 +132,26 @@ export class Registry {
     return kind
   }
 
+  #index(domain: Domain): void {
+    const { name: of, events, commands } = domain.contract
+    for (const [name, contract] of Object.entries(events))
+      this.#events.set(`${of}.${name}`, { domain, name, contract })
+    for (const [name, contract] of Object.entries(commands))
+      this.#commands.set(`${of}.${name}`, { domain, name, contract })
+  }
+
+  /** The command `domain.Command`; undefined when there is none. */
+  command(type: string): CommandOf | undefined {
+    return this.#commands.get(type)
+  }
+
   /** An event in its present shape: upcast where the log is decoded. Throws EvolveError for one that this build does not know. */
   present(event: StoredEvent): PresentEvent {
-    const [domainName, name] = event.type.split('.', 2) as [string, string]
-    const domain = this.all.get(domainName)
-    const contract = domain?.contract.events[name]
-    if (domain === undefined || contract === undefined) {
+    const found = this.#events.get(event.type)
+    if (found === undefined) {
       throw new EvolveError(`event ${event.type} is unknown: this build is older than the log`)
     }
+    const { domain, name, contract } = found
     if (event.version > contract.version) {
       throw new EvolveError(
         `event ${event.type}@${event.version} is newer than this build, which knows version ${contract.version}`,

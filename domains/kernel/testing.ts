@@ -20,7 +20,7 @@ export class Scenario {
 
   constructor(domains: readonly Domain[]) {
     this.registry = new Registry(domains)
-    this.engine = new Engine(this.registry)
+    this.engine = new Engine(this.registry, undefined, true)
   }
 
   get state(): State {

@@ -1,5 +1,6 @@
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { FrameReader, frame } from './frames.ts'
+import { type Headers, headerBlock } from './http2/hpack.ts'
+import type { ServerStream, StreamListener } from './http2/stream.ts'
 import { type StatusError, statusOf } from './status.ts'
 
 /** A request is no larger, as with etcd: 1.5 MiB, and 512 KiB for what is around it. */
@@ -7,30 +8,31 @@ export const REQUEST_BYTES_MAX = 2 * 1024 * 1024
 /** Messages of one stream that wait for their handler; more are left to flow control. */
 const WAITING_MAX = 64
 
-const responseHeaders = { ':status': 200, 'content-type': 'application/grpc' }
+const responseHeaders = { ':status': '200', 'content-type': 'application/grpc' }
+export const RESPONSE = headerBlock(responseHeaders)
+export const OK = headerBlock({ 'grpc-status': '0' })
 
 /** The two ways of a streaming call: messages come out of it one at a time, and go into it as fast as the client reads. */
-export class CallStream implements AsyncIterable<Buffer> {
-  readonly #stream: ServerHttp2Stream
+export class CallStream implements AsyncIterable<Buffer>, StreamListener {
+  readonly #stream: ServerStream
   readonly #reader = new FrameReader(REQUEST_BYTES_MAX)
   readonly #waiting: Buffer[] = []
   readonly #abort = new AbortController()
-  readonly metadata: IncomingHttpHeaders
-  #halfClosed = false
+  /** Bytes that came while too much was waiting. */
+  #unconsumed = 0
+  #requestEnded = false
   #failure: StatusError | undefined
   #wake: (() => void) | undefined
-  #drained: Promise<void> | undefined
+  #drained: PromiseWithResolvers<void> | undefined
 
-  constructor(stream: ServerHttp2Stream, metadata: IncomingHttpHeaders) {
+  constructor(stream: ServerStream) {
     this.#stream = stream
-    this.metadata = metadata
-    stream.on('data', (chunk: Buffer) => this.#take(chunk))
-    stream.on('end', () => this.#end(undefined))
-    stream.on('close', () => {
-      this.#abort.abort()
-      this.#end(undefined)
-    })
-    stream.respond(responseHeaders, { waitForTrailers: true })
+    stream.listener = this
+    stream.respond(RESPONSE, false)
+  }
+
+  get metadata(): Headers {
+    return this.#stream.headers
   }
 
   /** Aborts once the client is gone or the call has ended. */
@@ -43,60 +45,60 @@ export class CallStream implements AsyncIterable<Buffer> {
     for (;;) {
       const next = this.#waiting.shift()
       if (next !== undefined) {
-        if (this.#waiting.length < WAITING_MAX) this.#stream.resume()
+        this.#consume()
         yield next
       } else if (this.#failure !== undefined) throw this.#failure
-      else if (this.#halfClosed || this.#abort.signal.aborted) return
+      else if (this.#requestEnded || this.#abort.signal.aborted) return
       else await new Promise<void>((resolve) => (this.#wake = resolve))
     }
   }
 
   /** Resolves once the client can take more. A call that has ended takes nothing. */
   async send(message: Uint8Array): Promise<void> {
-    if (this.#abort.signal.aborted || this.#stream.writableEnded) return
-    if (this.#stream.write(frame(message))) return
-    this.#drained ??= new Promise((resolve) => {
-      const done = (): void => {
-        this.#drained = undefined
-        this.#stream.off('drain', done)
-        this.#stream.off('close', done)
-        resolve()
-      }
-      this.#stream.once('drain', done)
-      this.#stream.once('close', done)
-    })
-    await this.#drained
+    if (this.#abort.signal.aborted || this.#stream.write(frame(message))) return
+    this.#drained ??= Promise.withResolvers<void>()
+    await this.#drained.promise
   }
 
   /** Ends the call with a status; the first one counts. */
   finish(error: unknown): void {
-    if (!this.#stream.writableEnded && !this.#stream.destroyed) {
-      const status = error === undefined ? undefined : statusOf(error)
-      this.#stream.once('wantTrailers', () => {
-        this.#stream.sendTrailers(trailersOf(status))
-        // The client may have more to say: it is told not to.
-        if (!this.#halfClosed) setImmediate(() => this.#stream.close(constants.NGHTTP2_NO_ERROR))
-      })
-      this.#stream.end()
-    }
+    this.#stream.end(error === undefined ? OK : trailersOf(statusOf(error)))
     this.#abort.abort()
     this.#notify()
   }
 
-  #take(chunk: Buffer): void {
+  data(chunk: Buffer): void {
+    this.#unconsumed += chunk.length
     try {
       this.#waiting.push(...this.#reader.take(chunk))
-      if (this.#waiting.length >= WAITING_MAX) this.#stream.pause()
+      this.#consume()
       this.#notify()
     } catch (error) {
-      this.#end(statusOf(error))
+      this.#failure ??= statusOf(error)
+      this.ended()
     }
   }
 
-  #end(failure: StatusError | undefined): void {
-    this.#failure ??= failure
-    this.#halfClosed = true
+  ended(): void {
+    this.#requestEnded = true
     this.#notify()
+  }
+
+  closed(): void {
+    this.#abort.abort()
+    this.drained()
+    this.ended()
+  }
+
+  drained(): void {
+    this.#drained?.resolve()
+    this.#drained = undefined
+  }
+
+  #consume(): void {
+    if (this.#waiting.length >= WAITING_MAX) return
+    this.#stream.consumed(this.#unconsumed)
+    this.#unconsumed = 0
   }
 
   #notify(): void {
@@ -105,24 +107,21 @@ export class CallStream implements AsyncIterable<Buffer> {
   }
 }
 
-/** Answers a unary call. */
-export function answer(stream: ServerHttp2Stream, message: Uint8Array): void {
-  if (stream.destroyed) return
-  stream.respond(responseHeaders, { waitForTrailers: true })
-  stream.once('wantTrailers', () => stream.sendTrailers(trailersOf(undefined)))
-  stream.end(frame(message))
+/** Answers a unary call with a message that is framed. */
+export function answer(stream: ServerStream, framed: Buffer): void {
+  stream.answer(RESPONSE, framed, OK)
 }
 
 /** Refuses a call that has no answer. */
-export function refuse(stream: ServerHttp2Stream, error: StatusError): void {
-  if (stream.destroyed || stream.headersSent) return
-  stream.respond({ ...responseHeaders, ...trailersOf(error) }, { endStream: true })
+export function refuse(stream: ServerStream, error: StatusError): void {
+  stream.respond(headerBlock({ ...responseHeaders, ...statusFields(error) }), true)
 }
 
-const OK = { 'grpc-status': '0' }
+function trailersOf(error: StatusError): Buffer {
+  return headerBlock(statusFields(error))
+}
 
-function trailersOf(error: StatusError | undefined): Record<string, string> {
-  if (error === undefined) return OK
+function statusFields(error: StatusError): Record<string, string> {
   return { 'grpc-status': String(error.code), 'grpc-message': percentEncoded(error.message) }
 }
 

@@ -1,7 +1,7 @@
 import type { Member } from './member.ts'
 import { encode } from './messages.ts'
-import type { UnaryMethod } from './server.ts'
 import { StatusError } from './status.ts'
+import type { UnaryMethod } from './unary_call.ts'
 import type { WatchHub } from './watch_hub.ts'
 
 const SERVICE = '/etcdserverpb.Cluster/'

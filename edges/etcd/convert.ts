@@ -57,6 +57,11 @@ export function putRequest(fields: RequestFields['PutRequest']): PutRequest {
   }
 }
 
+/** The other way: a put that is to be done elsewhere. */
+export function putFields({ key, value, lease, previous, ignoreValue, ignoreLease }: PutRequest): object {
+  return { key: bytes(key), value: bytes(value), lease, prevKv: previous, ignoreValue, ignoreLease }
+}
+
 export function deleteRequest(fields: RequestFields['DeleteRangeRequest']): DeleteRequest {
   return { key: text(fields.key), rangeEnd: text(fields.rangeEnd), previous: fields.prevKv }
 }

@@ -3,6 +3,7 @@ import { mayUseEtcd } from '../../log/tls/identity.ts'
 import type { WatchedTls } from '../../log/tls/watched.ts'
 import { authMethods } from './auth_service.ts'
 import { clusterMethods } from './cluster_service.ts'
+import { hotMethods } from './hot_methods.ts'
 import { kvMethods } from './kv_service.ts'
 import { requiringLeader } from './leader_watch.ts'
 import { keepAlive, leaseMethods } from './lease_service.ts'
@@ -12,6 +13,7 @@ import { Member, type MemberParts } from './member.ts'
 import { PeerClient } from './peer_client.ts'
 import { Router } from './router.ts'
 import { RpcServer } from './server.ts'
+import { type DirectMethod, direct } from './unary_call.ts'
 import { WatchHub } from './watch_hub.ts'
 import { watchMethod } from './watch_service.ts'
 
@@ -44,11 +46,14 @@ export async function startEtcd(options: EtcdOptions): Promise<EtcdServer> {
   const router = new Router(member, peers)
   const leases = { member, router, lessor, electionTimeoutMilliseconds }
   const unary = new Map([
-    ...kvMethods(member, router),
-    ...leaseMethods(leases),
-    ...clusterMethods(member, hub, secure === undefined ? 'http' : 'https'),
-    ...maintenanceMethods(member, hub),
-    ...authMethods(member, hub),
+    ...[
+      ...kvMethods(member, router),
+      ...leaseMethods(leases),
+      ...clusterMethods(member, hub, secure === undefined ? 'http' : 'https'),
+      ...maintenanceMethods(member, hub),
+      ...authMethods(member, hub),
+    ].map(([path, method]): [string, DirectMethod] => [path, direct(method)]),
+    ...hotMethods(member, router),
   ])
   const streaming = new Map(
     [

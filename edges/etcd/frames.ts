@@ -1,14 +1,20 @@
 import { StatusError } from './status.ts'
 
-const HEAD_BYTES = 5
+/** What comes before each message. */
+export const HEAD_BYTES = 5
 
 /** A message as gRPC frames it: not compressed, its length, its bytes (grpc/doc/PROTOCOL-HTTP2.md). */
 export function frame(message: Uint8Array): Buffer {
   const framed = Buffer.allocUnsafe(HEAD_BYTES + message.length)
-  framed[0] = 0
-  framed.writeUInt32BE(message.length, 1)
+  writeHead(framed, message.length)
   framed.set(message, HEAD_BYTES)
   return framed
+}
+
+/** Begins a frame of a message with so many bytes. */
+export function writeHead(framed: Buffer, length: number): void {
+  framed[0] = 0
+  framed.writeUInt32BE(length, 1)
 }
 
 /** Cuts what comes in into messages. */

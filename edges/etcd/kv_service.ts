@@ -8,6 +8,7 @@ import type {
 } from '../../domains/kv/model.ts'
 import { answerRange, bounds, presentSource } from '../../domains/kv/range.ts'
 import { checkRevision, progressOf, Transaction } from '../../domains/kv/txn.ts'
+import { type Parts, rangeAnswer } from './big_range.ts'
 import { checkKey, checkPut, checkTxn } from './checks.ts'
 import {
   deleteRequest,
@@ -15,42 +16,23 @@ import {
   putRequest,
   putResponse,
   rangeRequest,
-  rangeResponse,
   txnRequest,
   txnResponse,
 } from './convert.ts'
+import type { Headers } from './http2/hpack.ts'
 import type { Member } from './member.ts'
 import { decode, encode, type RequestFields } from './messages.ts'
 import type { Router } from './router.ts'
-import type { UnaryMethod } from './server.ts'
+import type { UnaryMethod } from './unary_call.ts'
 
 const SERVICE = '/etcdserverpb.KV/'
+export const PUT = `${SERVICE}Put`
+export const RANGE = `${SERVICE}Range`
 const PROJECTED_TIMEOUT_MS = 10_000
 
-/** Reads, writes and transactions. */
+/** Writes and transactions, without the puts and ranges that go by `hotMethods` first. */
 export function kvMethods(member: Member, router: Router): [path: string, method: UnaryMethod][] {
   return [
-    [`${SERVICE}Range`, (request, metadata) => range(member, router, request, metadata)],
-    [
-      `${SERVICE}Put`,
-      async (request, metadata) => {
-        const put = putRequest(decode('PutRequest', request))
-        checkPut(put)
-        const local = async () => {
-          const { result } = await member.submit('Put', put)
-          const answer = result as unknown as PutAnswer
-          return encode('PutResponse', putResponse(member.header(answer.revision), answer))
-        }
-        return router.lead({
-          path: `${SERVICE}Put`,
-          request,
-          metadata,
-          response: 'PutResponse',
-          writes: true,
-          local,
-        })
-      },
-    ],
     [
       `${SERVICE}DeleteRange`,
       async (request, metadata) => {
@@ -66,7 +48,6 @@ export function kvMethods(member: Member, router: Router): [path: string, method
           path: `${SERVICE}DeleteRange`,
           request,
           metadata,
-          response,
           writes: true,
           local,
         })
@@ -85,28 +66,44 @@ export function kvMethods(member: Member, router: Router): [path: string, method
           if (physical) await member.projected(index, PROJECTED_TIMEOUT_MS)
           return encode(response, { header: member.header(result['revision'] as number) })
         }
-        return router.lead({ path: `${SERVICE}Compact`, request, metadata, response, writes: true, local })
+        return router.lead({ path: `${SERVICE}Compact`, request, metadata, writes: true, local })
       },
     ],
   ]
 }
 
-const range = async (
+export async function put(
   member: Member,
   router: Router,
   request: Buffer,
-  metadata: Parameters<UnaryMethod>[1],
-): Promise<Uint8Array> => {
+  metadata: Headers,
+): Promise<Uint8Array> {
+  const wanted = putRequest(decode('PutRequest', request))
+  checkPut(wanted)
+  const response = 'PutResponse'
+  const local = async () => {
+    const { result } = await member.submit('Put', wanted)
+    const answer = result as unknown as PutAnswer
+    return encode(response, putResponse(member.header(answer.revision), answer))
+  }
+  return router.lead({ path: PUT, request, metadata, writes: true, local })
+}
+
+export async function range(
+  member: Member,
+  router: Router,
+  request: Buffer,
+  metadata: Headers,
+): Promise<Uint8Array | Parts> {
   const fields = decode('RangeRequest', request)
   const wanted = rangeRequest(fields)
   checkKey(wanted)
-  const response = 'RangeResponse'
   const local = async () => {
-    const answer = await readRange(member, wanted, fields.serializable)
-    return encode(response, rangeResponse(member.header(answer.revision), answer))
+    const answer = await readRange(member, { ...wanted, keysOnly: false }, fields.serializable)
+    return rangeAnswer(member.headerStart, answer, wanted.keysOnly)
   }
   if (fields.serializable) return local()
-  return router.lead({ path: `${SERVICE}Range`, request, metadata, response, writes: false, local })
+  return router.lead({ path: RANGE, request, metadata, writes: false, local })
 }
 
 async function readRange(member: Member, wanted: RangeRequest, serializable: boolean) {
@@ -142,7 +139,7 @@ const txn = async (
   member: Member,
   router: Router,
   request: Buffer,
-  metadata: Parameters<UnaryMethod>[1],
+  metadata: Headers,
 ): Promise<Uint8Array> => {
   const fields = decode('TxnRequest', request)
   const wanted = txnRequest(fields)
@@ -158,7 +155,7 @@ const txn = async (
     return encode(response, txnResponse(member.header(answer.revision), { ...answer, answers }))
   }
   if (serializable) return local()
-  return router.lead({ path: `${SERVICE}Txn`, request, metadata, response, writes, local })
+  return router.lead({ path: `${SERVICE}Txn`, request, metadata, writes, local })
 }
 
 /** With its ranges of the past read: what they show does not depend on when that is done. */

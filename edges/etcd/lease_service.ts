@@ -5,8 +5,9 @@ import type { Lessor } from './lessor.ts'
 import type { Member } from './member.ts'
 import { decode, encode } from './messages.ts'
 import type { Router } from './router.ts'
-import type { StreamMethod, UnaryMethod } from './server.ts'
+import type { StreamMethod } from './server.ts'
 import { etcdError } from './status.ts'
+import type { UnaryMethod } from './unary_call.ts'
 
 const SERVICE = '/etcdserverpb.Lease/'
 const TTL_SECONDS_MAX = 9_000_000_000
@@ -34,7 +35,6 @@ export function leaseMethods(parts: LeaseParts): [path: string, method: UnaryMet
         path: `${SERVICE}${name}`,
         request,
         metadata,
-        response: `${name}Response`,
         writes,
         local: async () => encode(`${name}Response`, await local(request)),
       }),
@@ -89,7 +89,7 @@ export function keepAlive({ member, router, lessor }: LeaseParts): [path: string
         return encode(response, { header: member.header(revision), ID: id, TTL: lessor.renew(id) })
       }
       const { metadata } = call
-      await call.send(await router.lead({ path, request, metadata, response, writes: false, local }))
+      await call.send(await router.lead({ path, request, metadata, writes: false, local }))
     }
   }
   return [path, method]

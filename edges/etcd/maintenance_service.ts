@@ -1,9 +1,10 @@
 import type { CallStream } from './call_stream.ts'
 import type { Member } from './member.ts'
 import { decode, encode } from './messages.ts'
-import type { StreamMethod, UnaryMethod } from './server.ts'
+import type { StreamMethod } from './server.ts'
 import { snapshot } from './snapshot.ts'
 import { etcdError, StatusError } from './status.ts'
+import type { UnaryMethod } from './unary_call.ts'
 import type { WatchHub } from './watch_hub.ts'
 
 const SERVICE = '/etcdserverpb.Maintenance/'

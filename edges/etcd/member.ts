@@ -1,14 +1,19 @@
 import { createHash } from 'node:crypto'
 import protobuf from 'protobufjs'
+import type { Actor } from '../../domains/kernel/domain.ts'
+import type { Settled } from '../../domains/kernel/in_flight.ts'
 import type { Platform, SubmitReply } from '../../domains/kernel/platform.ts'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import type kv from '../../domains/kv/contract.ts'
+import type { PutRequest } from '../../domains/kv/model.ts'
 import state from '../../domains/kv/state.ts'
 import { progressOf } from '../../domains/kv/txn.ts'
 import type { Log } from '../../log/log.ts'
 import type { Runner } from '../../projections/kernel/runner.ts'
 import { KEY_HISTORY, type KeyQueries } from '../../projections/keys/queries.ts'
-import type { Header, Int64, Integer } from './messages.ts'
+import { Confirmations } from './confirmations.ts'
+import type { HeaderStart } from './hot_messages.ts'
+import { encode, type Header, type Int64, type Integer } from './messages.ts'
 
 const PROJECTED_TIMEOUT_MS = 10_000
 
@@ -28,6 +33,8 @@ export interface MemberParts {
   readonly members: readonly EtcdMember[]
 }
 
+const actor: Actor = { principal: 'process:etcd', kind: 'process' }
+
 /** What the methods stand on: this member's log, state and history of keys. */
 export class Member {
   readonly platform: Platform
@@ -37,16 +44,24 @@ export class Member {
   readonly #runner: Runner
   readonly #ids: ReadonlyMap<number, Int64>
   readonly #self: Integer
+  readonly #confirmations: Confirmations
+  #headerStart: HeaderStart
 
   constructor({ platform, log, runner, members }: MemberParts) {
     const { clusterId, memberId } = log.status()
     this.platform = platform
     this.log = log
+    this.#confirmations = new Confirmations(platform)
     this.#members = members
     this.#runner = runner
     this.clusterId = wireId(clusterId)
     this.#ids = new Map(members.map(({ id }) => [id, wireId(`${clusterId}/${id}`)]))
     this.#self = this.idOf(memberId)
+    const start = Buffer.from(encode('Header', { clusterId: this.clusterId, memberId: this.#self }))
+    this.#headerStart = { start, raftTerm: log.status().term }
+    log.leadership.subscribe(({ term }) => {
+      if (term > 0) this.#headerStart = { start, raftTerm: term }
+    })
   }
 
   get members(): readonly EtcdMember[] {
@@ -68,8 +83,13 @@ export class Member {
     return this.platform.engine.state.view(state)
   }
 
+  /** What every header holds but its revision. */
+  get headerStart(): HeaderStart {
+    return this.#headerStart
+  }
+
   header(revision: number): Header {
-    const raftTerm = this.log.status().term
+    const { raftTerm } = this.headerStart
     return { clusterId: this.clusterId, memberId: this.#self, revision, raftTerm }
   }
 
@@ -81,8 +101,12 @@ export class Member {
 
   /** Runs a command of `kv`. Throws Rejection. */
   submit(command: Extract<keyof typeof kv.commands, string>, data: object, cause = ''): Promise<SubmitReply> {
-    const actor = { principal: 'process:etcd', kind: 'process' } as const
     return this.platform.submit({ type: `kv.${command}`, data, actor, commandId: '', cause })
+  }
+
+  /** As `submit`, for puts, without a promise. Throws Rejection when this member does not lead. */
+  put(request: PutRequest, settled: Settled): void {
+    this.platform.submitTo({ type: 'kv.Put', data: request, actor, commandId: '' }, settled)
   }
 
   /**
@@ -101,6 +125,29 @@ export class Member {
       return read(this.view)
     }
     return found
+  }
+
+  /** As `read`, without a promise of its own. What is told must not throw. */
+  readNow<T>(
+    serializable: boolean,
+    read: (view: Member['view']) => T,
+    tell: (found: T) => void,
+    fail: (error: unknown) => void,
+  ): void {
+    const { platform } = this
+    if (serializable && !(platform.leading && platform.ahead)) {
+      tell(read(this.view))
+      return
+    }
+    if (!platform.leading) throw new Rejection('NOT_LEADER', 'this member does not lead')
+    const found = read(this.view)
+    this.#confirmations.join({
+      confirmed: () => tell(found),
+      failed: (error) => {
+        if (!serializable || platform.leading) fail(error)
+        else tell(read(this.view))
+      },
+    })
   }
 
   /** How far the store is, as `read`. */

@@ -1,8 +1,9 @@
-import type { IncomingHttpHeaders } from 'node:http2'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Rejection } from '../../domains/kernel/rejection.ts'
+import { fieldBytes, WireReader, WireWriter } from '../../log/wire.ts'
+import type { Headers } from './http2/hpack.ts'
 import type { Member } from './member.ts'
-import { decodeAny, encode, type Header } from './messages.ts'
+import { encode } from './messages.ts'
 import { FORWARDED, NotSentError, type PeerClient } from './peer_client.ts'
 import { etcdError, StatusError } from './status.ts'
 
@@ -13,16 +14,14 @@ const RETRY_MS = 10
 /** Said before anything was done. */
 const notDone: ReadonlySet<string> = new Set([etcdError('notLeader').message, etcdError('stopped').message])
 
-export interface LeaderCall {
+export interface LeaderCall<T> {
   readonly path: string
   readonly request: Uint8Array
-  readonly metadata: IncomingHttpHeaders
-  /** The message that answers it. */
-  readonly response: string
+  readonly metadata: Headers
   /** Whether it may not be done twice. */
   readonly writes: boolean
   /** Done here, when this member leads. */
-  readonly local: () => Promise<Uint8Array>
+  readonly local: () => Promise<T>
 }
 
 /** Has a call done by the leader, here or elsewhere, and waits for one while there is none. */
@@ -36,7 +35,7 @@ export class Router {
   }
 
   /** Throws StatusError or Rejection. */
-  async lead(call: LeaderCall): Promise<Uint8Array> {
+  async lead<T>(call: LeaderCall<T>): Promise<T | Uint8Array> {
     const { metadata, local } = call
     const deadline = performance.now() + TIMEOUT_MS
     for (;;) {
@@ -67,11 +66,11 @@ export class Router {
   }
 
   /** Undefined when there was nobody to do it, and it can safely be tried again. */
-  async #forward({ path, request, response, writes }: LeaderCall): Promise<Uint8Array | undefined> {
+  async #forward({ path, request, writes }: LeaderCall<unknown>): Promise<Uint8Array | undefined> {
     const address = this.#member.leaderAddress
     if (address === undefined) return undefined
     try {
-      return this.#asOurs(response, await this.#peers.call(address, path, request, TIMEOUT_MS))
+      return this.#asOurs(await this.#peers.call(address, path, request, TIMEOUT_MS))
     } catch (error) {
       if (error instanceof NotSentError) return undefined
       if (!(error instanceof StatusError)) throw error
@@ -81,10 +80,20 @@ export class Router {
     }
   }
 
-  /** The header says which member answered: the one that was asked. */
-  #asOurs(response: string, answer: Buffer): Uint8Array {
-    const message = decodeAny(response, answer)
-    const { revision } = message['header'] as Header
-    return encode(response, { ...message, header: { ...this.#member.header(0), revision } })
+  /** The header says which member answered: the one that was asked. Every answer begins with it; the rest stays as it is. */
+  #asOurs(answer: Buffer): Uint8Array {
+    const reader = new WireReader(answer, 0, answer.length)
+    if (reader.next() !== 1) return answer
+    const header = new WireReader(answer, reader.bytes(), reader.at)
+    let revision = 0
+    for (let field = header.next(); field !== 0; field = header.next()) {
+      if (field === 3) revision = header.number()
+      else header.skip()
+    }
+    const own = encode('Header', this.#member.header(revision))
+    const writer = new WireWriter(Buffer.allocUnsafe(fieldBytes(own.length) + answer.length - reader.at))
+    writer.bytes(1, own)
+    writer.raw(answer.subarray(reader.at))
+    return writer.buffer
   }
 }

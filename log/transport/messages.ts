@@ -1,8 +1,6 @@
 import type {
   AppendRequest,
   AppendResponse,
-  Entry,
-  EntryKind,
   MemberId,
   ProbeRequest,
   ProbeResponse,
@@ -11,31 +9,11 @@ import type {
   VoteResponse,
 } from '../raft/types.ts'
 import type { BlockPart } from '../storage/block.ts'
+import { appendRequest, appendResponse } from './append_codec.ts'
 import { type Codec, codecOf, type Method, methodOf, toNumber, type Uint64 } from './schema.ts'
 
 type Wire<T> = {
   [Field in keyof Omit<T, 'type' | 'entries'>]: T[Field] extends number ? Uint64 : T[Field]
-}
-
-interface WireEntry {
-  readonly term: Uint64
-  readonly kind: number
-  readonly payload: Uint8Array
-}
-
-const kindCodes: Readonly<Record<EntryKind, number>> = { noop: 1, data: 2 }
-const kindsByCode: readonly (EntryKind | undefined)[] = [undefined, 'noop', 'data']
-
-const noBytes = new Uint8Array(0)
-
-function decodeEntries(wire: readonly WireEntry[], previousIndex: number): Entry[] {
-  return wire.map(({ term, kind, payload }, position) => {
-    const known = kindsByCode[kind]
-    if (known === undefined) throw new RangeError(`unknown kind of entry: ${kind}`)
-    // For an absent field protobufjs gives a plain array.
-    const bytes = payload.length === 0 ? noBytes : payload
-    return { index: previousIndex + 1 + position, term: toNumber(term), kind: known, payload: bytes }
-  })
 }
 
 /** Maps the core's messages to those of the contract. Decoding throws when the bytes make no such message. */
@@ -75,49 +53,6 @@ const voteResponse = mapped<VoteResponse, Wire<VoteResponse>>(
     term: toNumber(wire.term),
     preVote: wire.preVote,
     granted: wire.granted,
-  }),
-)
-
-type WireAppendRequest = Wire<AppendRequest> & { readonly entries: readonly WireEntry[] }
-
-const appendRequest = mapped<AppendRequest, WireAppendRequest>(
-  codecOf('AppendEntriesRequest'),
-  (message) => ({
-    ...message,
-    entries: message.entries.map(({ term, kind, payload }) => ({ term, kind: kindCodes[kind], payload })),
-  }),
-  (wire) => {
-    const previousIndex = toNumber(wire.previousIndex)
-    return {
-      type: 'append_request',
-      from: toNumber(wire.from),
-      to: toNumber(wire.to),
-      term: toNumber(wire.term),
-      previousIndex,
-      previousTerm: toNumber(wire.previousTerm),
-      entries: decodeEntries(wire.entries, previousIndex),
-      commit: toNumber(wire.commit),
-      readTag: toNumber(wire.readTag),
-      timeoutNow: wire.timeoutNow,
-    }
-  },
-)
-
-const appendResponse = mapped<AppendResponse, Wire<AppendResponse>>(
-  codecOf('AppendEntriesResponse'),
-  (message) => message,
-  (wire) => ({
-    type: 'append_response',
-    from: toNumber(wire.from),
-    to: toNumber(wire.to),
-    term: toNumber(wire.term),
-    success: wire.success,
-    index: toNumber(wire.index),
-    hintIndex: toNumber(wire.hintIndex),
-    hintTerm: toNumber(wire.hintTerm),
-    readTag: toNumber(wire.readTag),
-    recovery: toNumber(wire.recovery),
-    neededTerm: toNumber(wire.neededTerm),
   }),
 )
 
