@@ -1,5 +1,5 @@
 import type { Settled } from '../../domains/kernel/in_flight.ts'
-import { Rejection } from '../../domains/kernel/rejection.ts'
+import type { Rejection } from '../../domains/kernel/rejection.ts'
 import type { PutAnswer, PutRequest, RangeAnswer } from '../../domains/kv/model.ts'
 import { answerRange, presentSource } from '../../domains/kv/range.ts'
 import { progressOf } from '../../domains/kv/txn.ts'
@@ -19,13 +19,14 @@ export function hotMethods(member: Member, router: Router): [path: string, metho
   const commonPut = direct((request, metadata) => put(member, router, request, metadata))
   const commonRange = direct((request, metadata) => range(member, router, request, metadata))
   return [
-    [PUT, (request, metadata, call) => hotPut(member, commonPut, request, metadata, call)],
-    [RANGE, (request, metadata, call) => hotGet(member, commonRange, request, metadata, call)],
+    [PUT, (request, metadata, call) => hotPut(member, router, commonPut, request, metadata, call)],
+    [RANGE, (request, metadata, call) => hotGet(member, router, commonRange, request, metadata, call)],
   ]
 }
 
 function hotPut(
   member: Member,
+  router: Router,
   common: DirectMethod,
   request: Buffer,
   metadata: Headers,
@@ -37,19 +38,28 @@ function hotPut(
     return
   }
   checkPut(wanted)
-  member.put(wanted, new PutCall(member, call, wanted, common, metadata))
+  member.put(wanted, new PutCall(member, router, call, wanted, common, metadata))
 }
 
 /** What a put holds while it is in flight: there are many of them. */
 class PutCall implements Settled {
   readonly #member: Member
+  readonly #router: Router
   readonly #call: Answering
   readonly #wanted: PutRequest
   readonly #common: DirectMethod
   readonly #metadata: Headers
 
-  constructor(member: Member, call: Answering, wanted: PutRequest, common: DirectMethod, metadata: Headers) {
+  constructor(
+    member: Member,
+    router: Router,
+    call: Answering,
+    wanted: PutRequest,
+    common: DirectMethod,
+    metadata: Headers,
+  ) {
     this.#member = member
+    this.#router = router
     this.#call = call
     this.#wanted = wanted
     this.#common = common
@@ -66,7 +76,7 @@ class PutCall implements Settled {
   }
 
   undone(why: Rejection): void {
-    if (!isNotLeader(why)) {
+    if (!this.#router.isForAnother(why)) {
       this.#call.fail(why)
       return
     }
@@ -77,6 +87,7 @@ class PutCall implements Settled {
 
 function hotGet(
   member: Member,
+  router: Router,
   common: DirectMethod,
   request: Buffer,
   metadata: Headers,
@@ -96,13 +107,8 @@ function hotGet(
     (view) => answerRange(get.wanted, presentSource(view.keys), progressOf(view).revision),
     answer,
     (error) => {
-      if (isNotLeader(error)) common(request, metadata, call)
+      if (router.isForAnother(error)) common(request, metadata, call)
       else call.fail(error)
     },
   )
-}
-
-/** Nothing was done: it can be done elsewhere, or again. */
-function isNotLeader(error: unknown): boolean {
-  return error instanceof Rejection && error.code === 'NOT_LEADER'
 }

@@ -43,7 +43,7 @@ export class Router {
         try {
           return await local()
         } catch (error) {
-          if (!this.#isForAnother(error)) throw error
+          if (!this.isForAnother(error)) throw error
         }
       } else if (metadata[FORWARDED] === undefined) {
         const answered = await this.#forward(call)
@@ -58,7 +58,7 @@ export class Router {
   }
 
   /** Nothing was done, since this member does not lead any more, or is handing over to one that soon will. */
-  #isForAnother(error: unknown): boolean {
+  isForAnother(error: unknown): boolean {
     if (!(error instanceof Rejection)) return false
     if (error.code === 'NOT_LEADER') return true
     const { leader, memberId, transferee } = this.#member.log.status()
