@@ -111,7 +111,7 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
         members: etcdMembers(log, config, listen.etcd),
         ...splitAddress(listen.etcd),
         electionTimeoutMilliseconds: config.electionTimeoutMilliseconds ?? ELECTION_TIMEOUT_MS,
-        backup: (signal) => backupBytes(createBackup({ log, platform, runner }, signal)),
+        backup: (signal) => backupBytes(createBackup({ log, platform, runner }, signal, 'applied')),
         secure: secureFor('etcd'),
         onFault,
       }),

@@ -16,14 +16,17 @@ export interface BackupSources {
 }
 
 /**
- * A backup of everything committed before the call, while commands go on: the digests of one revision, and the entries until there.
- * Ends early, without an end in the file, once the signal aborts. Throws Rejection NOT_LEADER on a follower.
+ * A backup while commands go on: the digests of one revision, and the entries until there. `committed`: of everything committed before the
+ * call; throws Rejection NOT_LEADER on a follower. `applied`: of what this member has, which may lack the newest.
+ * Ends early, without an end in the file, once the signal aborts.
  */
 export async function* createBackup(
   { log, platform, runner }: BackupSources,
   signal: AbortSignal,
+  upTo: 'committed' | 'applied' = 'committed',
 ): AsyncGenerator<BackupChunk> {
-  await runner.whenProjected(await platform.barrier(), PROJECTED_TIMEOUT_MS)
+  const goal = upTo === 'committed' ? await platform.barrier() : platform.applied.revision
+  await runner.whenProjected(goal, PROJECTED_TIMEOUT_MS)
   const { checkpoint, digests, layout } = await runner.call('digests', {})
   const { revision: of, history } = checkpoint
   const head = {
