@@ -1,13 +1,10 @@
 import type { Entry } from '../../log/log.ts'
 
-/** Committed entries on their way to the worker, of which the first has this index; the others follow without a gap. */
-export interface PackedEntries {
-  readonly firstRevision: number
-  /** The length of each payload; `NOOP` for an entry without one. */
-  readonly lengths: Uint32Array<ArrayBuffer>
-  /** All payloads, one behind the other. */
-  readonly payloads: Uint8Array<ArrayBuffer>
-}
+/**
+ * Committed entries on their way to the worker: the index of the first one, which the others follow without a gap; how many there are;
+ * the length of each payload, or `NOOP`; and all payloads, one behind the other.
+ */
+export type PackedEntries = ArrayBuffer
 
 /** An entry as the worker gets it. */
 export interface UnpackedEntry {
@@ -17,19 +14,22 @@ export interface UnpackedEntry {
 }
 
 const NOOP = 0xffffffff
+const COUNT_AT = Float64Array.BYTES_PER_ELEMENT
+const LENGTHS_AT = COUNT_AT + Uint32Array.BYTES_PER_ELEMENT
 
 /**
  * Copies entries into one piece of memory, which is handed over to another thread at no cost: a message with an object an entry costs
  * several times as much as the copy. There must be one entry at least.
  */
 export function packEntries(entries: readonly Entry[]): PackedEntries {
-  let bytes = 0
-  for (const { payload } of entries) bytes += payload.length
-  const head = Uint32Array.BYTES_PER_ELEMENT * entries.length
-  const memory = new ArrayBuffer(head + bytes)
-  const lengths = new Uint32Array(memory, 0, entries.length)
-  const payloads = new Uint8Array(memory, head)
-  let at = 0
+  let at = LENGTHS_AT + Uint32Array.BYTES_PER_ELEMENT * entries.length
+  let end = at
+  for (const { kind, payload } of entries) if (kind !== 'noop') end += payload.length
+  const packed = new ArrayBuffer(end)
+  const bytes = new Uint8Array(packed)
+  new Float64Array(packed, 0, 1)[0] = (entries[0] as Entry).index
+  new Uint32Array(packed, COUNT_AT, 1)[0] = entries.length
+  const lengths = new Uint32Array(packed, LENGTHS_AT, entries.length)
   for (let i = 0; i < entries.length; i++) {
     const { kind, payload } = entries[i] as Entry
     if (kind === 'noop') {
@@ -37,23 +37,27 @@ export function packEntries(entries: readonly Entry[]): PackedEntries {
       continue
     }
     lengths[i] = payload.length
-    payloads.set(payload, at)
+    bytes.set(payload, at)
     at += payload.length
   }
-  return { firstRevision: (entries[0] as Entry).index, lengths, payloads: payloads.subarray(0, at) }
+  return packed
 }
 
-export function unpackEntries({ firstRevision, lengths, payloads }: PackedEntries): readonly UnpackedEntry[] {
+export function unpackEntries(packed: PackedEntries): readonly UnpackedEntry[] {
+  const firstRevision = new Float64Array(packed, 0, 1)[0] as number
+  const count = new Uint32Array(packed, COUNT_AT, 1)[0] as number
+  const lengths = new Uint32Array(packed, LENGTHS_AT, count)
   const entries: UnpackedEntry[] = []
-  let at = payloads.byteOffset
-  for (let i = 0; i < lengths.length; i++) {
+  let at = LENGTHS_AT + lengths.byteLength
+  for (let i = 0; i < count; i++) {
     const length = lengths[i] as number
-    const isNoop = length === NOOP
-    entries.push({
-      revision: firstRevision + i,
-      payload: isNoop ? null : Buffer.from(payloads.buffer, at, length),
-    })
-    if (!isNoop) at += length
+    const revision = firstRevision + i
+    if (length === NOOP) {
+      entries.push({ revision, payload: null })
+      continue
+    }
+    entries.push({ revision, payload: Buffer.from(packed, at, length) })
+    at += length
   }
   return entries
 }

@@ -20,7 +20,9 @@ const LAYOUT = 3
 /** Rows that wait in a load, at most: the longer, the more of them change again before they are written. */
 const LOADING_ROWS_MAX = 32_768
 
-const SAFE = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL'
+/** Pages are copied from the write-ahead log once for many batches: those that change in each are written less often. */
+const SAFE =
+  'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 8192; PRAGMA journal_size_limit = 67108864'
 
 /** What the file is the state of. */
 export interface Checkpoint {
@@ -78,9 +80,11 @@ export class ProjectionStore {
   readonly #entry: BulkInsert
   readonly #resources: ResourceRows
   readonly #putMeta
-  /** What was saved last, by its key, and of each set. */
+  readonly #begin
+  readonly #commit
+  /** What was saved last, by its key, and of each set: that is what a rollback goes back to. */
   readonly #saved = new Map<string, string>()
-  readonly #savedStates = new Map<string, SetState>()
+  readonly #savedStates = new Map<RowSet, SetState>()
   /** Projections that choked on an entry, with the reason: they stay where they were, and the others go on. */
   readonly quarantined = new Map<string, string>()
   #checkpoint: Checkpoint
@@ -116,6 +120,8 @@ export class ProjectionStore {
     this.#putMeta = this.database.prepare(
       'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
     )
+    this.#begin = this.database.prepare('BEGIN IMMEDIATE')
+    this.#commit = this.database.prepare('COMMIT')
     this.#saveMeta('layout', layout)
     const state = JSON.parse(this.#meta('state') ?? JSON.stringify(NEW_FILE)) as FileState
     this.#checkpoint = state.checkpoint
@@ -141,7 +147,9 @@ export class ProjectionStore {
   #openSet(name: string, shape: RowSet['shape']): void {
     const saved = this.#meta(`set ${name}`)
     const state = saved === undefined ? undefined : (JSON.parse(saved) as SetState)
-    this.#sets.set(name, new RowSet(this.database, name, shape, state))
+    const set = new RowSet(this.database, name, shape, state)
+    this.#sets.set(name, set)
+    this.#savedStates.set(set, set.state)
   }
 
   /** What the rows depend on besides the log: digests can only be compared where this is the same. */
@@ -222,7 +230,8 @@ export class ProjectionStore {
   endLoad(): void {
     this.#flushRows()
     this.#save()
-    this.database.exec('COMMIT')
+    this.#commit.run()
+    for (const set of this.#sets.values()) this.#savedStates.set(set, set.state)
     this.createIndexes()
     this.#isLoading = false
     this.database.exec(SAFE)
@@ -240,12 +249,14 @@ export class ProjectionStore {
       this.#take(entries, origin)
       return
     }
-    this.database.exec('BEGIN IMMEDIATE')
+    this.#begin.run()
     const undo = this.#savepoint()
     try {
       this.#take(entries, origin)
       this.#save()
-      this.database.exec('COMMIT')
+      this.#commit.run()
+      for (const set of this.#sets.values())
+        if (this.#savedStates.get(set) !== set.state) this.#savedStates.set(set, set.state)
     } catch (error) {
       if (this.database.isTransaction) this.database.exec('ROLLBACK')
       undo()
@@ -289,11 +300,8 @@ export class ProjectionStore {
       references: this.#resources.digest.toString(),
     }
     this.#saveMeta('state', JSON.stringify(state))
-    for (const [name, { state: now }] of this.#sets) {
-      if (this.#savedStates.get(name) === now) continue
-      this.#saveMeta(`set ${name}`, JSON.stringify(now))
-      this.#savedStates.set(name, now)
-    }
+    for (const [name, set] of this.#sets)
+      if (this.#savedStates.get(set) !== set.state) this.#saveMeta(`set ${name}`, JSON.stringify(set.state))
     for (const [name, { saved }] of this.#opened)
       this.#saveMeta(`events ${name}`, JSON.stringify(saved ?? null))
     this.#saveMeta('quarantined', JSON.stringify(Object.fromEntries(this.quarantined)))
@@ -304,7 +312,6 @@ export class ProjectionStore {
     const checkpoint = this.#checkpoint
     const origin = this.#origin
     const quarantined = [...this.quarantined]
-    const sets = [...this.#sets.values()].map((set) => [set, set.state] as const)
     const entries = this.#entries.toString()
     const references = this.#resources.digest.toString()
     return () => {
@@ -315,9 +322,8 @@ export class ProjectionStore {
       this.#origin = origin
       this.quarantined.clear()
       for (const [projection, why] of quarantined) this.quarantined.set(projection, why)
-      for (const [set, saved] of sets) set.rollBack(saved)
+      for (const [set, saved] of this.#savedStates) set.rollBack(saved)
       this.#saved.clear()
-      this.#savedStates.clear()
     }
   }
 

@@ -181,7 +181,7 @@ export class WorkerHandle {
   #apply(entries: readonly Entry[]): void {
     const packed = packEntries(entries)
     this.#batches += 1
-    this.#send({ type: 'apply', entries: packed }, [packed.payloads.buffer])
+    this.#send({ type: 'apply', entries: packed }, [packed])
   }
 
   /** Resolves when the worker is done with a batch, or with everything. */
