@@ -10,7 +10,7 @@ describe('crashes of a simulated disk find bugs sown into the storage', () => {
     test(`${bug.file}: ${bug.name}`, async () => {
       const found = await huntStorageBug(bug, 1, CRASHES_MAX)
       expect(found.crashes, `not found in ${CRASHES_MAX} crashes`).not.toBeNull()
-    })
+    }, 120_000)
   }
 })
 
@@ -23,4 +23,4 @@ test('a copy without a bug fails nowhere, so that what is found is the bug', asy
   await withStorageBug(null, async (explore) => {
     expect(await explore(3, 1500)).toMatchObject({ failure: undefined })
   })
-})
+}, 120_000)
