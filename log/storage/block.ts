@@ -1,8 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { DiskFile } from './disk.ts'
-import { decodeEntry, recordLength } from './entry.ts'
+import { recordLengthAt } from './entry.ts'
+import { Frame } from './frame.ts'
 import { readFrame } from './scrub.ts'
-import { damaged, decodeFrame, Segment } from './segment.ts'
+import { damaged, Segment } from './segment.ts'
 import type { FrameRow } from './segment-format.ts'
 import { SegmentWriter } from './segment-writer.ts'
 import type { Segments } from './segments.ts'
@@ -43,8 +44,7 @@ export async function* readBlock(segments: Segments, firstIndex: number): AsyncG
 async function soundFrame(file: DiskFile, row: FrameRow, path: string): Promise<Buffer> {
   try {
     const records = await readFrame(file, row)
-    decodeFrame(row, records)
-    return records
+    return new Frame(row, records).records
   } catch (error) {
     throw damaged(path, error)
   }
@@ -78,9 +78,8 @@ export async function replaceBlock(
       })
       const bytes = Buffer.from(records.buffer, records.byteOffset, records.byteLength)
       for (let offset = 0; offset < bytes.length; ) {
-        const { entry } = decodeEntry(bytes, offset)
         if (next === endIndex) throw new RangeError('there are more entries than a block has')
-        const end = offset + recordLength(entry)
+        const end = offset + recordLengthAt(bytes, offset)
         await writer.append(bytes.subarray(offset, end))
         offset = end
         next += 1

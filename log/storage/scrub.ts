@@ -4,7 +4,8 @@ import { crc32, zstdDecompress } from 'node:zlib'
 import { BlockHash, chainStart } from './chain.ts'
 import type { Disk, DiskFile } from './disk.ts'
 import { SegmentDamaged } from './errors.ts'
-import { damaged, decodeFrame, Segment } from './segment.ts'
+import { Frame } from './frame.ts'
+import { chunkOf, damaged, Segment } from './segment.ts'
 import type { FrameRow } from './segment-format.ts'
 import type { Segments } from './segments.ts'
 
@@ -63,10 +64,10 @@ async function scrubSegment(disk: Disk, segment: Segment, signal: AbortSignal | 
       signal?.throwIfAborted()
       const raw = await readFrame(file, row)
       hash.update(raw)
-      const stored = decodeFrame(row, raw)
-      if (stored[0]?.previousCrc !== crc) throw new RangeError(`frame ${row.firstIndex} does not follow`)
-      crc = stored.at(-1)?.crc ?? crc
-      count += stored.length
+      const frame = new Frame(row, raw)
+      if (frame.previousCrc !== crc) throw new RangeError(`frame ${row.firstIndex} does not follow`)
+      crc = frame.lastCrc
+      count += frame.count
       await nextTurn()
     }
   } finally {
@@ -84,5 +85,5 @@ export async function readFrame(file: DiskFile, row: FrameRow): Promise<Buffer> 
   if (compressed.length !== row.compressedBytes) throw new RangeError('file is cut short')
   if (crc32(compressed) !== row.crc)
     throw new RangeError(`checksum of frame ${row.firstIndex} does not match`)
-  return decompress(compressed, { maxOutputLength: row.rawBytes })
+  return decompress(compressed, { maxOutputLength: row.rawBytes, chunkSize: chunkOf(row) })
 }

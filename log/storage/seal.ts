@@ -13,7 +13,7 @@ export async function sealBlock(wal: Wal, segments: Segments, blockEntries: numb
   const writer = await SegmentWriter.create(segments.disk, segments.directory, firstIndex, segments.end)
   try {
     for await (const slice of wal.index.records(firstIndex, lastIndex)) {
-      for (const record of slice) await writer.append(record)
+      for (const records of slice) await writer.append(records)
     }
     segments.add(await writer.finish())
   } catch (error) {

@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import type { Entry } from '../raft/types.ts'
 import { chainStart } from './chain.ts'
 import type { Disk } from './disk.ts'
-import type { StoredEntry } from './entry.ts'
 import { restoreAdvice, SegmentDamaged, StorageError } from './errors.ts'
 import { removeTemporaryFiles } from './files.ts'
+import type { Frame } from './frame.ts'
 import { Segment } from './segment.ts'
 import { type FrameRow, type SegmentTrailer, segmentFirstIndex, segmentName } from './segment-format.ts'
 
@@ -24,7 +24,7 @@ export class Segments {
   #count: number
   #end: ChainEnd
   readonly #opened = new Map<number, Segment>()
-  readonly #frames = new Map<number, readonly StoredEntry[]>()
+  readonly #frames = new Map<number, Frame>()
 
   private constructor(disk: Disk, directory: string, blockEntries: number, count: number) {
     this.disk = disk
@@ -109,9 +109,7 @@ export class Segments {
   termAt(index: number): number {
     if (index === this.lastIndex) return this.#end.lastTerm
     const { segment, frame } = this.#locate(index)
-    return frame.firstTerm === frame.lastTerm
-      ? frame.firstTerm
-      : this.#stored(segment, frame, index).entry.term
+    return frame.firstTerm === frame.lastTerm ? frame.firstTerm : this.#frame(segment, frame).termAt(index)
   }
 
   /** The term of a whole segment, from those before and after it; undefined when they are not of one term, or cannot be read. */
@@ -131,18 +129,18 @@ export class Segments {
   crcAt(index: number): number {
     if (index === this.lastIndex) return this.#end.lastCrc
     const { segment, frame } = this.#locate(index)
-    return this.#stored(segment, frame, index).crc
+    return this.#frame(segment, frame).crcAt(index)
   }
 
   /** Entries from `from` on, to the end of its frame at most, until the payloads reach `limitBytes`; one at least. */
   entries(from: number, to: number, limitBytes: number): Entry[] {
-    const { segment, frame } = this.#locate(from)
+    const { segment, frame: row } = this.#locate(from)
     const entries: Entry[] = []
     let bytes = 0
-    const records = this.#frame(segment, frame)
-    for (let position = from - frame.firstIndex; position < records.length; position += 1) {
-      const entry = records[position]?.entry
-      if (entry === undefined || entry.index > to) break
+    const frame = this.#frame(segment, row)
+    const last = Math.min(to, frame.lastIndex)
+    for (let index = from; index <= last; index += 1) {
+      const entry = frame.entryAt(index)
       bytes += entry.payload.length
       if (entries.length > 0 && bytes > limitBytes) break
       entries.push(entry)
@@ -173,19 +171,13 @@ export class Segments {
     return segment
   }
 
-  #frame(segment: Segment, frame: FrameRow): readonly StoredEntry[] {
-    const known = this.#frames.get(frame.firstIndex)
+  #frame(segment: Segment, row: FrameRow): Frame {
+    const known = this.#frames.get(row.firstIndex)
     if (known !== undefined) return known
-    const stored = segment.readFrame(frame)
+    const frame = segment.readFrame(row)
     keepBounded(this.#frames, cachedFramesMax)
-    this.#frames.set(frame.firstIndex, stored)
-    return stored
-  }
-
-  #stored(segment: Segment, frame: FrameRow, index: number): StoredEntry {
-    const stored = this.#frame(segment, frame)[index - frame.firstIndex]
-    if (stored === undefined) throw new RangeError(`index ${index} is not sealed`)
-    return stored
+    this.#frames.set(row.firstIndex, frame)
+    return frame
   }
 }
 

@@ -89,7 +89,7 @@ export class LogStore implements LogView {
     this.#plannedCrc = content.lastCrc
     this.#lastIndex = content.lastIndex
     this.#commitIndex = parts.segments.lastIndex
-    for (const stored of content.recent) this.#recent.add(stored)
+    for (const { entry, crc } of content.recent) this.#recent.add(entry, crc)
     this.#keeper = new MarkKeeper(parts.mark, later, (error) => this.#writes.fail(error))
     this.#writes = new WriteQueue(
       parts.wal,
@@ -139,9 +139,9 @@ export class LogStore implements LogView {
     if (index < 1 || index > this.#lastIndex) {
       throw new RangeError(`index ${index} is outside of 0 to ${this.#lastIndex}`)
     }
-    const known = this.#recent.get(index)?.entry.term
+    const known = this.#recent.get(index)?.term
     if (known !== undefined) return known
-    return index <= this.sealedIndex ? this.segments.termAt(index) : this.#unsealed(index).entry.term
+    return index <= this.sealedIndex ? this.segments.termAt(index) : (this.#read(index)[0]?.entry.term ?? 0)
   }
 
   entries(from: number, to: number, limitBytes: number): readonly Entry[] {
@@ -227,20 +227,18 @@ export class LogStore implements LogView {
   /** At least one entry from `from` on. */
   #some(from: number, to: number, limitBytes: number): readonly Entry[] {
     const known = this.#recent.get(from)
-    if (known !== undefined) return [known.entry]
+    if (known !== undefined) return [known]
     if (from <= this.sealedIndex) return this.segments.entries(from, to, limitBytes)
     const found = this.#read(from).map(({ entry }) => entry)
     return found.length > to - from + 1 ? found.slice(0, to - from + 1) : found
   }
 
-  /** An entry that is not sealed. */
-  #unsealed(index: number): StoredEntry {
-    const stored = this.#recent.get(index) ?? this.#read(index)[0]
-    if (stored === undefined) throw new RangeError(`entry ${index} is missing`)
-    return stored
+  /** The CRC of an entry that is not sealed. */
+  #unsealedCrc(index: number): number {
+    return this.#recent.crcAt(index) ?? this.#read(index)[0]?.crc ?? 0
   }
 
-  /** Entries from `from` on, from the write-ahead files. */
+  /** At least one entry from `from` on, from the write-ahead files. */
   #read(from: number): readonly StoredEntry[] {
     try {
       return this.#wal.index.read(from)
@@ -256,7 +254,7 @@ export class LogStore implements LogView {
       throw this.#fail(new StorageError('MISUSE', `${text}, and the log ends with ${this.#plannedIndex}`))
     }
     const kept = from - 1
-    this.#plannedCrc = kept <= this.sealedIndex ? this.segments.end.lastCrc : this.#unsealed(kept).crc
+    this.#plannedCrc = kept <= this.sealedIndex ? this.segments.end.lastCrc : this.#unsealedCrc(kept)
     this.#plannedIndex = kept
     this.#recent.truncate(from)
     this.#lastIndex = Math.min(this.#lastIndex, kept)
@@ -278,7 +276,7 @@ export class LogStore implements LogView {
       const end = offset + recordLength(entry)
       this.#plannedCrc = encodeEntry(entry, previousCrc, records.subarray(offset, end))
       this.#plannedIndex = entry.index
-      this.#recent.add({ entry, crc: this.#plannedCrc, previousCrc })
+      this.#recent.add(entry, this.#plannedCrc)
       offset = end
     }
     return records

@@ -55,7 +55,7 @@ export class WalIndex {
     return this.#cached.entries.slice(from - place.firstIndex, place.count)
   }
 
-  /** The records from `from` to `to`, in order, in bounded slices; damaged groups end it with a RangeError. */
+  /** The records from `from` to `to`, in order, those of a group one behind the other; a damaged group ends it with a RangeError. */
   async *records(from: number, to: number): AsyncGenerator<readonly Buffer[]> {
     for (let position = this.#positionOf(from); position < this.#places.length; ) {
       const run = this.#runFrom(position, to)
@@ -80,7 +80,7 @@ export class WalIndex {
   #readGroup(place: GroupPlace): StoredEntry[] {
     const path = join(this.#directory, walName(place.fileNumber))
     const content = readSync(this.#disk, path, (reader) => reader.read(place.offset, place.bytes))
-    return this.#recordsIn(content, 0, place).map((record, position) => {
+    return splitRecords(this.#recordsIn(content, 0, place), place.count).map((record, position) => {
       const stored = decodeEntry(record, 0)
       if (stored.entry.index !== place.firstIndex + position) throw new RangeError('it is stored as another')
       return stored
@@ -108,13 +108,14 @@ export class WalIndex {
     const path = join(this.#directory, walName(first.fileNumber))
     const length = last.offset + last.bytes - first.offset
     const content = await withFile(this.#disk, path, 'read', (file) => file.read(first.offset, length))
-    return run.flatMap((place) => {
+    return run.map((place) => {
       const records = this.#recordsIn(content, place.offset - first.offset, place)
-      return records.slice(Math.max(0, from - place.firstIndex), to - place.firstIndex + 1)
+      const start = endOf(records, Math.max(0, from - place.firstIndex))
+      return records.subarray(start, endOf(records, Math.min(place.count, to - place.firstIndex + 1)))
     })
   }
 
-  #recordsIn(content: Buffer, offset: number, place: GroupPlace): Buffer[] {
+  #recordsIn(content: Buffer, offset: number, place: GroupPlace): Buffer {
     const header = decodeHeader(content, offset, this.#seed)
     const isSame =
       header !== undefined &&
@@ -122,12 +123,19 @@ export class WalIndex {
       header.baseIndex + 1 === place.firstIndex
     if (!isSame || restoreGroup(content, offset, header, this.#seed) !== 'whole')
       throw new RangeError('checksum does not match')
-    return splitRecords(recordsOf(content, offset, header), place.count)
+    return recordsOf(content, offset, header)
   }
 }
 
 function follows(last: GroupPlace, next: GroupPlace): boolean {
   return last.fileNumber === next.fileNumber && last.offset + last.bytes === next.offset
+}
+
+/** Where the first `count` records end. Throws RangeError when there are fewer. */
+function endOf(records: Buffer, count: number): number {
+  let offset = 0
+  for (let position = 0; position < count; position += 1) offset += recordLengthAt(records, offset)
+  return offset
 }
 
 /** The first `count` records of those that lie one behind the other. Throws RangeError when there are fewer. */

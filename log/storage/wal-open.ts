@@ -46,7 +46,6 @@ export interface WalContent {
   readonly isVoter: boolean
   readonly lastIndex: number
   readonly lastCrc: number
-  readonly lastTerm: number
   /** The newest unsealed entries, contiguous up to `lastIndex`. */
   readonly recent: readonly StoredEntry[]
   readonly index: WalIndex
@@ -231,7 +230,7 @@ class WalReader {
   #begin(baseIndex: number, baseCrc: number): void {
     this.#firstIndex = baseIndex
     this.#crcs = [baseCrc]
-    this.#terms = [baseIndex === this.#sealed.lastIndex ? this.#sealed.lastTerm : 0]
+    this.#terms = [0]
   }
 
   #truncate(baseIndex: number, baseCrc: number): void {
@@ -275,8 +274,12 @@ class WalReader {
       )
     if (this.#crcs[this.#sealed.lastIndex - this.#firstIndex] !== this.#sealed.lastCrc)
       throw this.#damaged(`entry ${this.#sealed.lastIndex} is not the one that was sealed`)
-    if (last.term < (this.#terms.at(-1) ?? 0))
-      throw this.lost(`the term and vote of term ${this.#terms.at(-1)} were acknowledged and are gone`)
+    const lastTerm = this.#terms.at(-1) ?? 0
+    const least = Math.max(lastTerm, this.#sealed.lastTerm)
+    if (lastIndex > this.#sealed.lastIndex && lastTerm < least)
+      throw this.#damaged('its term is older than that of the entry before it')
+    if (last.term < least)
+      throw this.lost(`the term and vote of term ${least} were acknowledged and are gone`)
   }
 
   /** A file without a group in it. */
@@ -295,7 +298,6 @@ class WalReader {
       isVoter: last.isVoter,
       lastIndex,
       lastCrc: this.#crcs.at(-1) ?? 0,
-      lastTerm: this.#terms.at(-1) ?? 0,
       recent: this.#recent,
       index: this.#index,
     }

@@ -2,6 +2,7 @@ import { formatDirectory } from '../../log/storage/format.ts'
 import { walDirectory } from '../../log/storage/paths.ts'
 import { pathsIn, SimulatedDisk, type Torn } from '../../log/storage/simulated-disk.ts'
 import { LogStore } from '../../log/storage/store.ts'
+import { sectorBytes } from '../../log/storage/wal-group.ts'
 import { Random } from '../sim/random.ts'
 import { ChangeModel, shownBy } from './change_model.ts'
 
@@ -186,12 +187,20 @@ export class Explorer {
     const used = disk.content(path).findLastIndex((byte) => byte !== 0)
     if (!path.endsWith('.wal') || used < 0) return
     this.#flips += 1
-    const offset = this.#random.between(0, used)
+    const offset = this.#offsetToFlip(used)
     const mask = this.#random.between(1, 255)
     disk.edit(path, (content) => content.writeUInt8(content.readUInt8(offset) ^ mask, offset))
     const store = await this.#open(disk, []).catch(() => undefined)
     if (store !== undefined)
       this.#isAllowed(store, allowed, `byte ${offset} of ${path} flipped at the ${operation}`)
+  }
+
+  /** Any byte, and more often one of the newest group, which nothing follows, or the stamp of one of its sectors. */
+  #offsetToFlip(used: number): number {
+    if (this.#random.chance(0.4)) return this.#random.between(0, used)
+    const sector = Math.max(0, Math.floor(used / sectorBytes) - this.#random.between(0, 8))
+    const inSector = this.#random.between(0, this.#random.chance(0.5) ? 3 : sectorBytes - 1)
+    return Math.min(used, sector * sectorBytes + inSector)
   }
 
   #isAllowed(store: LogStore, { acknowledged, states }: Allowed, context: string): boolean {
