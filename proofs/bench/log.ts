@@ -6,6 +6,7 @@ import { availableParallelism, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { writeResult } from '../result.ts'
 import { batches } from './log/batches.ts'
+import { Clusters } from './log/clusters.ts'
 import { failover } from './log/failover.ts'
 import { gets } from './log/gets.ts'
 import type { Context, Figure, Measure } from './log/measure.ts'
@@ -58,11 +59,13 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => ending.abort(new Error(`ended by ${signal}`)))
 
 const selected = wanted()
+await using clusters = new Clusters(values.quick)
 const context: Context = {
   runs: Math.floor(positive('runs', values.runs ?? (values.quick ? '1' : '5'), 100)),
   seconds: positive('seconds', values.seconds ?? (values.quick ? '0.3' : '5'), 600),
   keys: Math.floor(positive('keys', values.keys, 64)),
   quick: values.quick,
+  clusters,
   say: (line) => console.error(line),
   signal: ending.signal,
 }

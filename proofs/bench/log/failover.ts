@@ -1,11 +1,9 @@
 import { ELECTION_TIMEOUT_MS_MAX } from '../../failover/cluster.ts'
 import { until } from '../../failover/until.ts'
-import { startEtcdServers } from './etcd.ts'
 import { settledRevision } from './keys.ts'
 import { type Context, figureOf, type Measure, type Target } from './measure.ts'
 import { PutClient } from './put_client.ts'
-import { alternate, followersOf, leaderOf, type Subject, withBoth } from './subject.ts'
-import { startUltraCloud } from './ultracloud.ts'
+import { alternate, followersOf, leaderOf, type Subject } from './subject.ts'
 
 const MEMBERS = 3
 const RUNNING_TIMEOUT_MS = 20_000
@@ -24,13 +22,9 @@ type How = 'crash' | 'shutdown'
 export const failover: Measure = {
   name: 'failover',
   run: (context) =>
-    withBoth(
-      { ours: () => startUltraCloud(MEMBERS), etcd: () => startEtcdServers(MEMBERS) },
-      async (ours, etcd) => {
-        const subjects = [ours, etcd] as const
-        return [await gap(context, subjects, 'crash'), await gap(context, subjects, 'shutdown')]
-      },
-    ),
+    context.clusters.with(MEMBERS, async (...subjects) => {
+      return [await gap(context, subjects, 'crash'), await gap(context, subjects, 'shutdown')]
+    }),
 }
 
 async function gap(context: Context, subjects: readonly [Subject, Subject], how: How) {

@@ -1,10 +1,8 @@
 import { RawClient } from '../../../edges/etcd/testing/client.ts'
-import { startEtcdServers } from './etcd.ts'
 import { type LoadFigures, load } from './h2load.ts'
 import { answerBytes, put, rangeMessage } from './keys.ts'
 import { type Context, type Figure, figureOf, type Measure, type Target } from './measure.ts'
-import { alternate, leaderOf, type Subject, withBoth } from './subject.ts'
-import { startUltraCloud } from './ultracloud.ts'
+import { alternate, leaderOf, type Subject } from './subject.ts'
 
 const MEMBERS = 3
 /** Calls in flight. */
@@ -16,18 +14,14 @@ const atLeastAsMany: Target = { of: 'ratio', bound: 'at least', number: 1 }
 export const gets: Measure = {
   name: 'gets',
   run: (context) =>
-    withBoth(
-      { ours: () => startUltraCloud(MEMBERS), etcd: () => startEtcdServers(MEMBERS) },
-      async (ours, etcd) => {
-        const subjects = [ours, etcd] as const
-        for (const subject of subjects) await prepare(context, subject)
-        const figures: Figure[] = []
-        for (const serializable of [false, true])
-          for (const inFlight of depths)
-            figures.push(...(await atDepth(context, subjects, serializable, inFlight)))
-        return figures
-      },
-    ),
+    context.clusters.with(MEMBERS, async (...subjects) => {
+      for (const subject of subjects) await prepare(context, subject)
+      const figures: Figure[] = []
+      for (const serializable of [false, true])
+        for (const inFlight of depths)
+          figures.push(...(await atDepth(context, subjects, serializable, inFlight)))
+      return figures
+    }),
 }
 
 async function prepare(context: Context, subject: Subject): Promise<void> {
@@ -69,7 +63,7 @@ async function atDepth(
 
 /** Reads from the leader for so long. Rejects unless every answer had the length of one that holds the value. */
 async function getLoad(
-  { keys, signal }: Context,
+  { keys, quick, signal }: Context,
   subject: Subject,
   serializable: boolean,
   inFlight: number,
@@ -80,7 +74,7 @@ async function getLoad(
     rangeMessage(key, serializable),
   )
   const bytes = await Promise.all(messages.map((message) => answerBytes(address, message)))
-  const found = await load({ address, method: 'KV/Range', messages, inFlight, seconds, signal })
+  const found = await load({ address, method: 'KV/Range', messages, inFlight, seconds, quick, signal })
   // What was under way at the end has come in parts.
   const least = found.requests * Math.min(...bytes)
   const most = (found.requests + inFlight) * Math.max(...bytes)

@@ -7,6 +7,8 @@ import { frame } from '../../../edges/etcd/frames.ts'
 import { percentile } from './measure.ts'
 
 const GRACE_MS = 30_000
+/** Calls in place of each that may be in flight. */
+const QUICK_ROUNDS = 4
 const CONNECTIONS_MAX = 8
 /** Calls on one connection before there is another. */
 const CALLS_PER_CONNECTION = 16
@@ -20,6 +22,8 @@ export interface Load {
   readonly messages: readonly Uint8Array[]
   readonly inFlight: number
   readonly seconds: number
+  /** A few calls, however long they take, in place of so many seconds. */
+  readonly quick: boolean
   readonly signal: AbortSignal
 }
 
@@ -57,7 +61,7 @@ export async function load(order: Load): Promise<LoadFigures> {
 }
 
 async function loadPart(order: Load, message: Uint8Array, inFlight: number, path: string): Promise<Part> {
-  const { address, method, seconds, signal } = order
+  const { address, method, seconds, quick, signal } = order
   const connections = Math.min(CONNECTIONS_MAX, Math.ceil(inFlight / CALLS_PER_CONNECTION))
   await writeFile(`${path}.message`, frame(message))
   const { stdout } = await promisify(execFile)(
@@ -65,7 +69,8 @@ async function loadPart(order: Load, message: Uint8Array, inFlight: number, path
     [
       ['--threads=1', `--clients=${connections}`],
       [`--max-concurrent-streams=${Math.ceil(inFlight / connections)}`],
-      [`--duration=${Math.ceil(seconds * 1000)}ms`, `--data=${path}.message`, `--log-file=${path}.log`],
+      [quick ? `--requests=${QUICK_ROUNDS * inFlight}` : `--duration=${Math.ceil(seconds * 1000)}ms`],
+      [`--data=${path}.message`, `--log-file=${path}.log`],
       ['--header=content-type: application/grpc', '--header=te: trailers'],
       [`http://${address}/etcdserverpb.${method}`],
     ].flat(),

@@ -1,3 +1,5 @@
+import type { Clusters } from './clusters.ts'
+
 /** What every measure is told. */
 export interface Context {
   /** Alternating runs of both. */
@@ -8,6 +10,7 @@ export interface Context {
   readonly keys: number
   /** Small amounts: shows that the measure works, and says nothing of speed. */
   readonly quick: boolean
+  readonly clusters: Clusters
   readonly say: (line: string) => void
   /** Aborted when it is to end early. */
   readonly signal: AbortSignal

@@ -2,7 +2,7 @@ import { RawClient } from '../../../edges/etcd/testing/client.ts'
 import { put } from './keys.ts'
 
 /** A call that takes longer is given up, and the connection with it. */
-const CALL_TIMEOUT_MS = 10_000
+const CALL_TIMEOUT_MS = 1_000
 const RETRY_MS = 2
 
 /** Puts one after the other to one member, and notes when each was acknowledged. */

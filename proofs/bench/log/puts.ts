@@ -1,9 +1,7 @@
-import { startEtcdServers } from './etcd.ts'
 import { type LoadFigures, load } from './h2load.ts'
 import { putMessages, settledRevision } from './keys.ts'
 import { type Context, type Figure, figureOf, type Measure, type Target } from './measure.ts'
-import { alternate, leaderOf, type Size, type Subject, withBoth } from './subject.ts'
-import { startUltraCloud } from './ultracloud.ts'
+import { alternate, leaderOf, type Size, type Subject } from './subject.ts'
 
 const sizes: readonly Size[] = [1, 3]
 /** Calls in flight. */
@@ -22,12 +20,7 @@ export const puts: Measure = {
   run: async (context) => {
     const figures: Figure[] = []
     for (const size of sizes)
-      figures.push(
-        ...(await withBoth(
-          { ours: () => startUltraCloud(size), etcd: () => startEtcdServers(size) },
-          (ours, etcd) => onMembers(context, size, [ours, etcd]),
-        )),
-      )
+      figures.push(...(await context.clusters.with(size, (...both) => onMembers(context, size, both))))
     return figures
   },
 }
@@ -68,7 +61,7 @@ async function onMembers(
 
 /** Puts to the leader for so long. Rejects unless the store's revision has grown by what was answered. */
 export async function putLoad(
-  context: Pick<Context, 'keys' | 'signal'>,
+  context: Pick<Context, 'keys' | 'quick' | 'signal'>,
   subject: Subject,
   inFlight: number,
   seconds: number,
@@ -76,8 +69,8 @@ export async function putLoad(
   const { address } = await leaderOf(subject)
   const before = await settledRevision(address)
   const messages = putMessages(Math.min(context.keys, inFlight))
-  const { signal } = context
-  const found = await load({ address, method: 'KV/Put', messages, inFlight, seconds, signal })
+  const { signal, quick } = context
+  const found = await load({ address, method: 'KV/Put', messages, inFlight, seconds, quick, signal })
   const done = (await settledRevision(address)) - before
   // What was under way at the end may be done too, and nobody waits for its answer.
   if (done < found.requests || done > found.requests + inFlight)

@@ -48,24 +48,6 @@ export function followersOf(subject: Subject, leader: SubjectMember): readonly S
   return subject.members.filter((member) => member !== leader)
 }
 
-/** Has `both` done with one cluster of each kind, ours first; ends them. */
-export async function withBoth<T>(
-  start: { readonly ours: () => Promise<Subject>; readonly etcd: () => Promise<Subject> },
-  both: (ours: Subject, etcd: Subject) => Promise<T>,
-): Promise<T> {
-  const ours = await start.ours()
-  try {
-    const etcd = await start.etcd()
-    try {
-      return await both(ours, etcd)
-    } finally {
-      await etcd.close()
-    }
-  } finally {
-    await ours.close()
-  }
-}
-
 /** So many runs of each, by turns; who begins alternates too, so that neither always comes second. */
 export async function alternate<T>(
   runs: number,

@@ -2,11 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { RawClient } from '../../../edges/etcd/testing/client.ts'
-import { startEtcdServers } from './etcd.ts'
 import { put, settledRevision } from './keys.ts'
 import { type Context, figureOf, type Measure } from './measure.ts'
-import { alternate, leaderOf, type Subject, withBoth } from './subject.ts'
-import { startUltraCloud } from './ultracloud.ts'
+import { alternate, leaderOf, type Subject } from './subject.ts'
 
 const MEMBERS = 3
 const WATCHERS = 300
@@ -33,20 +31,17 @@ export interface WatchResult {
 export const watches: Measure = {
   name: 'watches',
   run: (context) =>
-    withBoth(
-      { ours: () => startUltraCloud(MEMBERS), etcd: () => startEtcdServers(MEMBERS) },
-      async (...subjects) => {
-        const watchers = context.quick ? 12 : WATCHERS
-        const puts = context.quick ? 100 : PUTS
-        const { ours, etcd } = await alternate(context.runs, subjects, async (subject, run) => {
-          const rate = await fanOut(subject, watchers, puts, context)
-          context.say(`${watchers} watchers, run ${run + 1}: ${subject.kind} ${rate.toFixed(0)} events/s`)
-          return rate
-        })
-        const name = `watch_events_${MEMBERS}_${watchers}`
-        return [figureOf({ name, unit: 'events/s', ours, etcd, also: { watchers, puts } })]
-      },
-    ),
+    context.clusters.with(MEMBERS, async (...subjects) => {
+      const watchers = context.quick ? 12 : WATCHERS
+      const puts = context.quick ? 100 : PUTS
+      const { ours, etcd } = await alternate(context.runs, subjects, async (subject, run) => {
+        const rate = await fanOut(subject, watchers, puts, context)
+        context.say(`${watchers} watchers, run ${run + 1}: ${subject.kind} ${rate.toFixed(0)} events/s`)
+        return rate
+      })
+      const name = `watch_events_${MEMBERS}_${watchers}`
+      return [figureOf({ name, unit: 'events/s', ours, etcd, also: { watchers, puts } })]
+    }),
 }
 
 /** Every watcher gets every event: the process that watches fails otherwise. */
