@@ -14,7 +14,7 @@ interface DriverPorts {
 
 /**
  * Drives the pure core: takes its effects, writes and sends in the order that durability asks for, and reports what
- * was written. While a write is under way, what happens in one turn of the event loop goes into one write and one round of messages.
+ * was written. What happens in one turn of the event loop goes into one write and one round of messages.
  */
 export class Driver {
   readonly #raft: Raft
@@ -23,10 +23,6 @@ export class Driver {
   /** Messages that wait for writes under way, one list a write, in order. */
   readonly #heldBack: Message[][] = []
   #scheduled = false
-  readonly #scheduledProcess = (): void => {
-    this.#scheduled = false
-    this.#guard(() => this.#process())
-  }
   #processing = false
   #stopped = false
 
@@ -36,7 +32,7 @@ export class Driver {
     this.#ports = ports
   }
 
-  /** Changes the core, then performs what comes of it, in this turn of the event loop at the latest. Does nothing once stopped. */
+  /** Changes the core, then performs what comes of it in this turn of the event loop. Does nothing once stopped. */
   run(action: () => void): void {
     this.#guard(action)
     this.#schedule()
@@ -67,12 +63,13 @@ export class Driver {
     this.#stopped = true
   }
 
-  /** At once when the disk is idle; while it is busy, with all that comes of this turn of the event loop. */
   #schedule(): void {
     if (this.#scheduled || this.#stopped) return
     this.#scheduled = true
-    if (this.#heldBack.length === 0) queueMicrotask(this.#scheduledProcess)
-    else setImmediate(this.#scheduledProcess)
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#guard(() => this.#process())
+    })
   }
 
   #guard(action: () => void): void {

@@ -9,7 +9,7 @@ interface Waiting {
 }
 
 /** One entry, and all entries of one proposal. */
-const payloadBytesMax = 1024 * 1024
+const payloadBytesMax = 10 * 1024 * 1024
 const proposalBytesMax = 16 * 1024 * 1024
 
 /** Throws TOO_LARGE, and RangeError for no payload at all. */

@@ -4,9 +4,18 @@ import { etcdError } from './status.ts'
 /** Operations of one transaction, at most (etcd's --max-txn-ops). */
 const OPERATIONS_MAX = 128
 
+/** What etcd takes of one request that writes (its default of --max-request-bytes), and what it puts around it. */
+const WRITE_BYTES_MAX = 1.5 * 1024 * 1024
+const AROUND_BYTES = 18
+
 /*
  * What is wrong with a request whatever the state is. Throws StatusError, as etcd 3.4 does in etcdserver/api/v3rpc/key.go.
  */
+
+/** A request that goes into the log, by its bytes. */
+export function checkSize(request: Uint8Array): void {
+  if (request.length + AROUND_BYTES > WRITE_BYTES_MAX) throw etcdError('requestTooLarge')
+}
 
 export function checkKey({ key }: { readonly key: string }): void {
   if (key === '') throw etcdError('emptyKey')

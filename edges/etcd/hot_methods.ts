@@ -3,7 +3,7 @@ import type { Rejection } from '../../domains/kernel/rejection.ts'
 import type { PutAnswer, PutRequest, RangeAnswer } from '../../domains/kv/model.ts'
 import { answerRange, presentSource } from '../../domains/kv/range.ts'
 import { progressOf } from '../../domains/kv/txn.ts'
-import { checkKey, checkPut } from './checks.ts'
+import { checkKey, checkPut, checkSize } from './checks.ts'
 import { putFields, putResponse } from './convert.ts'
 import { frame } from './frames.ts'
 import { framedPut, framedRange, readGet, readPut } from './hot_messages.ts'
@@ -38,6 +38,7 @@ function hotPut(
     return
   }
   checkPut(wanted)
+  checkSize(request)
   member.put(wanted, new PutCall(member, router, call, wanted, common, metadata))
 }
 

@@ -9,7 +9,7 @@ import type {
 import { answerRange, bounds, presentSource } from '../../domains/kv/range.ts'
 import { checkRevision, progressOf, Transaction } from '../../domains/kv/txn.ts'
 import { type Parts, rangeAnswer } from './big_range.ts'
-import { checkKey, checkPut, checkTxn } from './checks.ts'
+import { checkKey, checkPut, checkSize, checkTxn } from './checks.ts'
 import {
   deleteRequest,
   deleteResponse,
@@ -38,6 +38,7 @@ export function kvMethods(member: Member, router: Router): [path: string, method
       async (request, metadata) => {
         const fields = deleteRequest(decode('DeleteRangeRequest', request))
         checkKey(fields)
+        checkSize(request)
         const response = 'DeleteRangeResponse'
         const local = async () => {
           const { result } = await member.submit('DeleteRange', fields)
@@ -80,6 +81,7 @@ export async function put(
 ): Promise<Uint8Array> {
   const wanted = putRequest(decode('PutRequest', request))
   checkPut(wanted)
+  checkSize(request)
   const response = 'PutResponse'
   const local = async () => {
     const { result } = await member.submit('Put', wanted)
@@ -145,6 +147,7 @@ const txn = async (
   const wanted = txnRequest(fields)
   checkTxn(wanted)
   const writes = writesAny(wanted)
+  if (writes) checkSize(request)
   const serializable = !writes && isSerializable(fields)
   const response = 'TxnResponse'
   const local = async () => {

@@ -45,7 +45,7 @@ it('refuses messages that are none, compressed, missing or too large, and goes o
     code: 8,
     text: 'grpc: received message larger than max (3145728 vs. 2097152)',
   })
-  const put = { key: Buffer.from('k'), value: Buffer.alloc(1_200_000, 1) }
+  const put = { key: Buffer.from('k'), value: Buffer.alloc(1_573_000, 1) }
   expect(await client.call('KV/Put', 'PutRequest', 'PutResponse', put)).toEqual({
     ok: false,
     code: 3,

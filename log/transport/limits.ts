@@ -1,7 +1,7 @@
 import type { ChannelOptions } from '@grpc/grpc-js'
 
-/** A message between members: 1 MiB of payload or one entry, and room for many small ones around it. */
-export const messageBytesMax = 4 * 1024 * 1024
+/** A message between members: 1 MiB of payload or one entry of 10 MiB, and room for many small ones around it. */
+export const messageBytesMax = 12 * 1024 * 1024
 
 /** What may wait in memory for one peer; beyond it messages are dropped. */
 export const queuedMessagesMax = 1024

@@ -14,7 +14,7 @@ export const CHAIN_BYTES = 32
 /** A block is full once its entries have this many bytes; the last of them may go beyond it. */
 export const BLOCK_BYTES = 1 << 20
 /** What one entry may have: the log takes no larger payload. */
-const ENTRY_BYTES_MAX = 2 << 20
+const ENTRY_BYTES_MAX = 10 << 20
 /** A block when it is no more compressed. */
 export const BLOCK_BYTES_MAX = BLOCK_BYTES + ENTRY_BYTES_MAX
 /** A frame's body: Zstandard makes what it cannot compress a little larger. */
