@@ -1,8 +1,9 @@
 import { describeHistory } from './describe.ts'
 import { kvModel } from './kv_model.ts'
-import { type Limits, linearize } from './linearize.ts'
+import { type Limits, linearize, type Verdict } from './linearize.ts'
 import type { KvOperation } from './operations.ts'
 import { partition } from './partition.ts'
+import { hintsOf, resolved } from './resolve.ts'
 import { shrink } from './shrink.ts'
 
 export interface LinearizabilityReport {
@@ -28,7 +29,7 @@ export function checkLinearizability(
   const violations: string[] = []
   const undecided: string[] = []
   for (const part of parts) {
-    const verdict = linearize(kvModel, part, limits)
+    const verdict = checkPart(part, limits)
     if (verdict.outcome === 'unknown') undecided.push(`${part.length} operations: ${verdict.why}`)
     if (verdict.outcome === 'violation')
       violations.push(
@@ -41,9 +42,15 @@ export function checkLinearizability(
   return { parts: parts.length, operations: operations.length, largest, violations, undecided }
 }
 
+/** Whether a history of keys and leases that belong together is linearizable. Values must be unique. */
+export function checkPart(operations: readonly KvOperation[], limits: Limits): Verdict {
+  const known = resolved(operations)
+  return linearize(kvModel, known, limits, hintsOf(known))
+}
+
 function describeViolation(part: readonly KvOperation[]): string {
-  const small = shrink(part, (smaller) => linearize(kvModel, smaller, SHRINK_LIMITS).outcome === 'violation')
-  const verdict = linearize(kvModel, small, SHRINK_LIMITS)
+  const small = shrink(part, (smaller) => checkPart(smaller, SHRINK_LIMITS).outcome === 'violation')
+  const verdict = checkPart(small, SHRINK_LIMITS)
   const longest = verdict.outcome === 'violation' ? verdict.longest : []
   return `no order explains these ${small.length} of ${part.length} operations:\n${describeHistory(small, longest)}`
 }

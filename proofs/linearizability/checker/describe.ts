@@ -45,6 +45,8 @@ function describePart(part: Part): string {
 export function describeOutput(output: KvOutput | undefined): string {
   if (output === undefined) return 'no answer'
   switch (output.kind) {
+    case 'seen':
+      return `no answer, but seen at revision ${output.revision}`
     case 'refused':
       return `refused: ${output.why}`
     case 'txn':

@@ -1,16 +1,16 @@
 import type { Model } from './history.ts'
 import { Draft } from './kv_draft.ts'
 import type { KeyValue, KvInput, KvOperation, KvOutput, Part, Txn } from './operations.ts'
-import type { OpenRevisions } from './revisions.ts'
+
+/** Of what an operation without an answer wrote, and no client was ever shown. */
+export const UNSEEN_REVISION = -1
 
 /** The store, as far as the operations of a history can have shown it. */
 export interface KvState {
-  /** The store's revision is at least this. */
+  /** The last revision of the store that an answer told. */
   readonly revision: number
-  /** Negative revisions in it are open. */
   readonly keys: ReadonlyMap<string, KeyValue>
   readonly leases: ReadonlySet<string>
-  readonly open: OpenRevisions
 }
 
 type Asked = Pick<KvOperation, 'id' | 'input' | 'output'>
@@ -20,75 +20,69 @@ type Asked = Pick<KvOperation, 'id' | 'input' | 'output'>
  * where a history is of some keys only, it rises by itself in between, but never falls.
  */
 export const kvModel: Model<KvState, KvInput, KvOutput> = {
-  initial: { revision: 1, keys: new Map(), leases: new Set(), open: [] },
+  initial: { revision: 1, keys: new Map(), leases: new Set() },
   step: (state, operation) => {
     const { input } = operation
     return input.kind === 'txn' ? stepTxn(state, operation, input) : stepLease(state, operation, input)
   },
-  key: ({ revision, keys, leases, open }) => {
+  key: ({ revision, keys, leases }) => {
     const rows = [...keys.values()]
       .sort((a, b) => (a.key < b.key ? -1 : 1))
       .map(({ key, value, version, create, mod, lease }) => [key, value, version, create, mod, lease].join())
-    const opens = open.map(({ id, low, high }) => [id, low, high].join())
-    return [revision, rows.join(';'), [...leases].sort().join(), opens.join(';')].join('|')
+    return [revision, rows.join(';'), [...leases].sort().join()].join('|')
   },
 }
 
-function stepTxn(state: KvState, { id, output }: Asked, input: Txn): readonly KvState[] {
-  const paths =
-    output?.kind === 'txn' ? [output.succeeded] : input.compare.length === 0 ? [true] : [true, false]
-  return paths.flatMap((succeeded) =>
-    compared(new Draft(state), input, succeeded).flatMap((draft) => {
-      const parts = succeeded ? input.success : input.failure
-      const isLeased = parts.every(
-        (part) => part.kind !== 'put' || part.lease === '0' || draft.leases.has(part.lease),
-      )
-      if (output?.kind === 'refused') return output.why === 'lease not found' && !isLeased ? [state] : []
-      if (!isLeased || (output !== undefined && output.kind !== 'txn')) return []
-      return run(draft, id, parts, output)
-    }),
-  )
+function stepTxn(state: KvState, { output }: Asked, input: Txn): readonly KvState[] {
+  return pathsOf(input, output).flatMap((succeeded) => {
+    const draft = new Draft(state)
+    if (!(succeeded ? draft.requireAll(input.compare) : draft.canFail(input.compare))) return []
+    const parts = succeeded ? input.success : input.failure
+    const isLeased = parts.every(
+      (part) => part.kind !== 'put' || part.lease === '0' || draft.leases.has(part.lease),
+    )
+    if (output?.kind === 'refused') return output.why === 'lease not found' && !isLeased ? [state] : []
+    return isLeased && run(draft, parts, output) ? [draft.state] : []
+  })
 }
 
-/** The ways in which the comparisons can have come out like this: an open revision can be one thing or another. */
-function compared(draft: Draft, { compare }: Txn, succeeded: boolean): readonly Draft[] {
-  if (succeeded) return compare.every((each) => draft.requireEqual(each)) ? [draft] : []
-  return compare.flatMap((each) => draft.unequal(each))
+function pathsOf({ compare }: Txn, output: KvOutput | undefined): readonly boolean[] {
+  if (output?.kind === 'txn' || output?.kind === 'seen') return [output.succeeded]
+  return compare.length === 0 ? [true] : [true, false]
 }
 
-function run(
-  draft: Draft,
-  id: number,
-  parts: readonly Part[],
-  output: Extract<KvOutput, { kind: 'txn' }> | undefined,
-): readonly KvState[] {
+function run(draft: Draft, parts: readonly Part[], output: KvOutput | undefined): boolean {
   const writes = parts.some(
     (part) => part.kind === 'put' || (part.kind === 'delete' && draft.within(part).length > 0),
   )
-  if (output === undefined && !writes) return []
-  if (!draft.turn(id, output?.revision, writes)) return []
-  if (output !== undefined && output.answers.length !== parts.length) return []
-  for (const [index, part] of parts.entries()) {
-    if (!draft.shows(part, output?.answers[index])) return []
-    draft.apply(part)
+  if (output === undefined || output.kind === 'seen') {
+    if (!writes || !draft.turn(output?.revision, writes)) return false
+    for (const part of parts) draft.apply(part)
+    return true
   }
-  return [draft.state]
+  if (output.kind !== 'txn' || output.answers.length !== parts.length) return false
+  if (!draft.turn(output.revision, writes)) return false
+  return parts.every((part, index) => {
+    const isShown = draft.shows(part, output.answers[index])
+    draft.apply(part)
+    return isShown
+  })
 }
 
-function stepLease(state: KvState, { id, output }: Asked, input: Exclude<KvInput, Txn>): readonly KvState[] {
+function stepLease(state: KvState, { output }: Asked, input: Exclude<KvInput, Txn>): readonly KvState[] {
   const draft = new Draft(state)
   const { lease } = input
   const isAlive = draft.leases.has(lease)
   switch (input.kind) {
     case 'grant':
       if (output?.kind === 'refused') return output.why === 'lease already exists' && isAlive ? [state] : []
-      if (isAlive || !draft.turn(id, revisionOf(output), false)) return []
+      if (isAlive || !draft.turn(revisionOf(output), false)) return []
       draft.leases.add(lease)
       return [draft.state]
     case 'revoke':
     case 'expire': {
       if (output?.kind === 'refused') return output.why === 'lease not found' && !isAlive ? [state] : []
-      if (!isAlive || !draft.turn(id, revisionOf(output), draft.attached(lease).length > 0)) return []
+      if (!isAlive || !draft.turn(revisionOf(output), draft.attached(lease).length > 0)) return []
       for (const key of draft.attached(lease)) draft.keys.delete(key)
       draft.leases.delete(lease)
       return [draft.state]

@@ -70,6 +70,8 @@ export type KvOutput =
       readonly alive: boolean
       readonly keys: readonly string[]
     }
+  /** Nobody answered, but others saw what it wrote. */
+  | { readonly kind: 'seen'; readonly revision: number; readonly succeeded: boolean }
   /** A refusal is an answer, too: it tells what is, or is not. */
   | { readonly kind: 'refused'; readonly why: 'lease not found' | 'lease already exists' }
 
@@ -88,4 +90,12 @@ export function isWrite(input: KvInput): boolean {
 /** Whether a key is in the interval that a part is about. */
 export function isWithin(part: { readonly key: string; readonly end?: string }, key: string): boolean {
   return part.end === undefined ? key === part.key : key >= part.key && key < part.end
+}
+
+/** Whether an answer tells that its operation made a revision. (That of a revoked lease does not tell.) */
+export function writesIn(output: KvOutput): boolean {
+  if (output.kind !== 'txn') return false
+  return output.answers.some(
+    (answer) => answer.kind === 'put' || (answer.kind === 'delete' && answer.deleted > 0),
+  )
 }

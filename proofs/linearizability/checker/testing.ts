@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { ConcreteStore } from './concrete_store.ts'
-import { isWrite, type KvInput, type KvOperation, type KvOutput, txn } from './operations.ts'
+import { isWrite, type KvInput, type KvOperation, type KvOutput, type Part, txn } from './operations.ts'
 
 /** Tries every order of a small history, and every revision for what has no answer. */
 export function isLinearizableByForce(operations: readonly KvOperation[]): boolean {
@@ -54,6 +54,7 @@ function done(store: ConcreteStore, input: KvInput, revision: number) {
 
 const key = fc.constantFrom('g/a', 'g/b')
 const lease = fc.constantFrom('0', '0', '0', '7')
+/** Stands for the value that an operation puts, which is unique; or, in a comparison, for one that an earlier operation put. */
 const value = fc.constantFrom('x', 'y', 'z')
 const part = fc.oneof(
   fc.record({ kind: fc.constant('get' as const), key }),
@@ -107,15 +108,31 @@ export function historyArbitrary(lengthMax: number): fc.Arbitrary<KvOperation[]>
     const store = new ConcreteStore()
     return fates.flatMap((each, index): KvOperation[] => {
       const instant = 10 * (index + 1)
-      const asked = { id: index, client: index, call: instant - each.before, input: each.input }
+      const input = withUniqueValues(each.input, index)
+      const asked = { id: index, client: index, call: instant - each.before, input }
       const isOpen = { ...asked, end: Number.POSITIVE_INFINITY, output: undefined }
-      if (each.outcome === 'lost') return isWrite(each.input) ? [isOpen] : []
-      const revision = store.revision + each.gap + (store.writes(each.input) ? 1 : 0)
-      const output = store.do(each.input, revision)
-      if (each.outcome === 'silent') return isWrite(each.input) ? [isOpen] : []
+      if (each.outcome === 'lost') return isWrite(input) ? [isOpen] : []
+      const revision = store.revision + each.gap + (store.writes(input) ? 1 : 0)
+      const output = store.do(input, revision)
+      if (each.outcome === 'silent') return isWrite(input) ? [isOpen] : []
       return [{ ...asked, end: instant + each.after, output }]
     })
   })
+}
+
+function withUniqueValues(input: KvInput, index: number): KvInput {
+  if (input.kind !== 'txn') return input
+  const parts = (side: string, list: readonly Part[]): readonly Part[] =>
+    list.map((each, at) => (each.kind === 'put' ? { ...each, value: `${index}${side}${at}` } : each))
+  const earlier = { x: index - 1, y: index - 2, z: 0 } as Readonly<Record<string, number>>
+  return {
+    ...input,
+    compare: input.compare.map((each) =>
+      each.target === 'value' ? { ...each, operand: `${earlier[each.operand]}s0` } : each,
+    ),
+    success: parts('s', input.success),
+    failure: parts('f', input.failure),
+  }
 }
 
 /** A history in which one answer is another operation's, or has another revision, or comes at another time. */

@@ -1,0 +1,77 @@
+/**
+ * Plants a bug in a member: loaded into its process before its program (`node --import`), it changes the parts of the etcd API from the
+ * outside. Which bug it is, if any, is in a file, so that bugs come and go while members run.
+ */
+import { readFileSync } from 'node:fs'
+import type { PutRequest } from '../../../domains/kv/model.ts'
+import { CallStream } from '../../../edges/etcd/call_stream.ts'
+import { Member } from '../../../edges/etcd/member.ts'
+import { decodeAny } from '../../../edges/etcd/messages.ts'
+import { Router } from '../../../edges/etcd/router.ts'
+import { Watcher } from '../../../edges/etcd/watcher.ts'
+import { BUG_FILE, type BugName } from './names.ts'
+
+const LOOK_EVERY_MS = 20
+/** How often a bug shows that need not show every time. */
+const RATE = 0.1
+
+const file = process.env[BUG_FILE]
+let planted = ''
+const look = (): void => {
+  planted = file === undefined ? '' : readFileSync(file, 'utf8')
+}
+look()
+setInterval(look, LOOK_EVERY_MS).unref()
+
+const has = (bug: BugName): boolean => planted === bug
+const sometimes = (bug: BugName): boolean => has(bug) && Math.random() < RATE
+
+const { lead } = Router.prototype
+Router.prototype.lead = function (call) {
+  return has('stale-read') && call.path.endsWith('/Range') ? call.local() : lead.call(this, call)
+}
+
+const { read, submit, header } = Member.prototype
+Member.prototype.read = function <T>(
+  this: Member,
+  serializable: boolean,
+  reader: (view: Member['view']) => T,
+) {
+  return read.call(this, serializable || has('stale-read'), reader) as Promise<T>
+}
+
+Member.prototype.header = function (revision) {
+  return header.call(this, sometimes('revision-back') ? revision - 1 : revision)
+}
+
+Member.prototype.submit = async function (command, data, cause) {
+  if (command === 'Put' && has('lost-write')) return submitEarly(this, data as PutRequest, cause)
+  const first = submit.call(this, command, data, cause)
+  if (command === 'Put' && sometimes('double-apply'))
+    submit.call(this, command, data, cause).catch(() => undefined)
+  return first
+}
+
+/** Says that it is done once it is decided. */
+function submitEarly(member: Member, request: PutRequest, cause: string | undefined) {
+  const revisionNow = (): number => member.view.progress.get('current')?.revision ?? 1
+  const before = revisionNow()
+  const previous = request.previous ? member.view.keys.get(request.key) : undefined
+  const committed = submit.call(member, 'Put', request, cause)
+  if (revisionNow() === before) return committed
+  committed.catch(() => undefined)
+  const result = { revision: revisionNow(), previous }
+  return Promise.resolve({ revision: 0, history: '', result, duplicate: false, record: undefined })
+}
+
+const { offer } = Watcher.prototype
+Watcher.prototype.offer = function (revision, events) {
+  if (!sometimes('dropped-event')) offer.call(this, revision, events)
+}
+
+const { send } = CallStream.prototype
+CallStream.prototype.send = async function (message) {
+  await send.call(this, message)
+  if (!sometimes('repeated-event') || this.metadata[':path'] !== '/etcdserverpb.Watch/Watch') return
+  if ((decodeAny('WatchResponse', message)['events'] as unknown[]).length > 0) await send.call(this, message)
+}
