@@ -26,52 +26,85 @@ setInterval(look, LOOK_EVERY_MS).unref()
 const has = (bug: BugName): boolean => planted === bug
 const sometimes = (bug: BugName): boolean => has(bug) && Math.random() < RATE
 
-const { lead } = Router.prototype
-Router.prototype.lead = function (call) {
-  return has('stale-read') && call.path.endsWith('/Range') ? call.local() : lead.call(this, call)
+/** Puts something around a method of every instance of a class. */
+function around<T extends object, K extends keyof T>(
+  prototype: T,
+  name: K,
+  make: (original: T[K]) => T[K],
+): void {
+  prototype[name] = make(prototype[name])
 }
 
-const { read, submit, header } = Member.prototype
-Member.prototype.read = function <T>(
-  this: Member,
-  serializable: boolean,
-  reader: (view: Member['view']) => T,
-) {
-  return read.call(this, serializable || has('stale-read'), reader) as Promise<T>
-}
+around(
+  Router.prototype,
+  'lead',
+  (lead) =>
+    function (this: Router, call) {
+      return has('stale-read') && call.path.endsWith('/Range') ? call.local() : lead.call(this, call)
+    },
+)
 
-Member.prototype.header = function (revision) {
-  return header.call(this, sometimes('revision-back') ? revision - 1 : revision)
-}
+around(
+  Member.prototype,
+  'read',
+  (read) =>
+    function <T>(this: Member, serializable: boolean, reader: (view: Member['view']) => T) {
+      return read.call(this, serializable || has('stale-read'), reader) as Promise<T>
+    },
+)
 
-Member.prototype.submit = async function (command, data, cause) {
-  if (command === 'Put' && has('lost-write')) return submitEarly(this, data as PutRequest, cause)
-  const first = submit.call(this, command, data, cause)
-  if (command === 'Put' && sometimes('double-apply'))
-    submit.call(this, command, data, cause).catch(() => undefined)
-  return first
-}
+around(
+  Member.prototype,
+  'header',
+  (header) =>
+    function (this: Member, revision) {
+      return header.call(this, sometimes('revision-back') ? revision - 1 : revision)
+    },
+)
+
+around(
+  Member.prototype,
+  'submit',
+  (submit) =>
+    function (this: Member, command, data, cause) {
+      if (command === 'Put' && has('lost-write'))
+        return submitEarly(this, data as PutRequest, () => submit.call(this, command, data, cause))
+      const first = submit.call(this, command, data, cause)
+      if (command === 'Put' && sometimes('double-apply'))
+        submit.call(this, command, data, cause).catch(() => undefined)
+      return first
+    },
+)
 
 /** Says that it is done once it is decided. */
-function submitEarly(member: Member, request: PutRequest, cause: string | undefined) {
+function submitEarly(member: Member, request: PutRequest, submit: () => ReturnType<Member['submit']>) {
   const revisionNow = (): number => member.view.progress.get('current')?.revision ?? 1
   const before = revisionNow()
   const previous = request.previous ? member.view.keys.get(request.key) : undefined
-  const committed = submit.call(member, 'Put', request, cause)
+  const committed = submit()
   if (revisionNow() === before) return committed
   committed.catch(() => undefined)
   const result = { revision: revisionNow(), previous }
   return Promise.resolve({ revision: 0, history: '', result, duplicate: false, record: undefined })
 }
 
-const { offer } = Watcher.prototype
-Watcher.prototype.offer = function (revision, events) {
-  if (!sometimes('dropped-event')) offer.call(this, revision, events)
-}
+around(
+  Watcher.prototype,
+  'offer',
+  (offer) =>
+    function (this: Watcher, revision, events) {
+      if (!sometimes('dropped-event')) offer.call(this, revision, events)
+    },
+)
 
-const { send } = CallStream.prototype
-CallStream.prototype.send = async function (message) {
-  await send.call(this, message)
-  if (!sometimes('repeated-event') || this.metadata[':path'] !== '/etcdserverpb.Watch/Watch') return
-  if ((decodeAny('WatchResponse', message)['events'] as unknown[]).length > 0) await send.call(this, message)
-}
+around(
+  CallStream.prototype,
+  'send',
+  (send) =>
+    async function (this: CallStream, message) {
+      await send.call(this, message)
+      if (!sometimes('repeated-event') || this.metadata[':path'] !== '/etcdserverpb.Watch/Watch') return
+      if ((decodeAny('WatchResponse', message)['events'] as unknown[]).length > 0)
+        await send.call(this, message)
+    },
+)

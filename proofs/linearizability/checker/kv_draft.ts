@@ -1,4 +1,4 @@
-import { type KvState, UNSEEN_REVISION } from './kv_model.ts'
+import { type KvState, UNSEEN_REVISION } from './kv_state.ts'
 import { type Comparison, isWithin, type KeyValue, type Part, type PartAnswer } from './operations.ts'
 
 /** A state while an operation works on it. */

@@ -14,7 +14,9 @@ export function run(program: string, args: readonly string[]): Promise<void> {
       if (code === 0) resolve()
       else
         reject(
-          new Error(`${[program, ...args].join(' ')} ended with ${code ?? signal}: ${Buffer.concat(output)}`),
+          new Error(
+            `${[program, ...args].join(' ')} ended with ${code ?? signal}: ${Buffer.concat(output).toString()}`,
+          ),
         )
     })
   })
