@@ -23,4 +23,4 @@ test('planted bugs are found, and three members under faults answer as one store
   expect(figures.watch_events).toBeGreaterThan(100)
   expect(Object.values(figures.faults).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(0)
   expect(figures.success).toBe(true)
-}, 300_000)
+}, 600_000)
