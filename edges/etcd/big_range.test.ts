@@ -48,7 +48,7 @@ async function* counted(parts: Parts): Parts {
 beforeAll(async () => {
   const method = direct(async () => counted(rangeAnswer(header, answer, false) as Parts))
   const methods = { unary: new Map([[PATH, method]]), streaming: new Map() }
-  server = await RpcServer.start(methods, { host: '127.0.0.1', port: 0 }, () => undefined)
+  server = await RpcServer.start(methods, { host: '127.0.0.1', port: 0 }, undefined, () => undefined)
 })
 
 afterAll(async () => {

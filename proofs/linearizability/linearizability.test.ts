@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import type { ProofOptions } from './options.ts'
+import { canCutLinks, startProof } from './start.ts'
+
+test('planted bugs are found, and three members under faults answer as one store', async () => {
+  const namespaces = canCutLinks()
+  if (!namespaces) console.warn('NOT ROOT: no links are cut')
+  const faults: ProofOptions['faults'] = namespaces
+    ? ['kill', 'pause', 'links', 'disk']
+    : ['kill', 'pause', 'disk']
+  const said: string[] = []
+  const seed = Math.floor(Math.random() * 1_000_000)
+  const options: ProofOptions = { seconds: 8, seed, clients: 6, members: 3, faults, namespaces }
+  const figures = await startProof(options, (line) => said.push(line)).catch((error: unknown) => {
+    throw new Error(said.join('\n'), { cause: error })
+  })
+  const story = [`seed ${seed}`, ...said].join('\n')
+  expect(figures.violations, story).toEqual([])
+  const missed = figures.planted_bugs.filter(({ found }) => !found).map(({ name }) => name)
+  expect(missed, story).toEqual([])
+  expect(figures.planted_bugs).toHaveLength(6)
+  expect(figures.operations_ok).toBeGreaterThan(100)
+  expect(figures.watch_events).toBeGreaterThan(100)
+  expect(Object.values(figures.faults).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(0)
+  expect(figures.success).toBe(true)
+}, 600_000)

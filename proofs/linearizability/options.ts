@@ -1,0 +1,30 @@
+import { z } from 'zod'
+import { faultKinds } from './faults/fault.ts'
+
+/** What the line with the figures begins with. */
+export const OUTCOME = 'outcome '
+
+const SECONDS_MAX = 3_600
+const CLIENTS_MAX = 64
+
+const Options = z.strictObject({
+  /** How long faults and operations go on. */
+  seconds: z.number().positive().max(SECONDS_MAX),
+  /** What clients do, and what is done to members, follows from it; when it happens does not. */
+  seed: z.int().min(0).max(0x7fff_ffff),
+  clients: z.int().min(1).max(CLIENTS_MAX),
+  members: z.union([z.literal(1), z.literal(3)]),
+  faults: z.array(z.enum(faultKinds)),
+  /** Whether each member has a network namespace of its own: links cannot be cut otherwise. */
+  namespaces: z.boolean(),
+})
+export type ProofOptions = z.output<typeof Options>
+
+/** Throws RangeError, saying which option is not one. */
+export function optionsOf(data: unknown): ProofOptions {
+  const parsed = Options.safeParse(data)
+  if (parsed.success) return parsed.data
+  throw new RangeError(
+    parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
+  )
+}
