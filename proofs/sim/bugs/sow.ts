@@ -9,7 +9,7 @@ import type { Bug } from './bug.ts'
 type Run = (seed: number, options: SimulationOptions) => SimulationResult
 
 const root = join(import.meta.dirname, '..', '..', '..')
-const folders = ['log/raft', 'proofs/sim', 'proofs/sim/invariants']
+const folders = ['log/raft', 'proofs/sim', 'proofs/sim/disk', 'proofs/sim/faults', 'proofs/sim/invariants']
 
 /**
  * Copies the core and the simulation to a temporary directory, sows the bug there, and gives `use` the simulation that
