@@ -2,7 +2,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { allBugs } from './all.ts'
 import { hunt } from './hunt.ts'
-import { invariantsOf, type Measured, markdownTable, medianSeeds, withTable } from './table.ts'
+import {
+  invariantsOf,
+  invariantsTable,
+  type Measured,
+  markdownTable,
+  medianSeeds,
+  withTable,
+} from './table.ts'
 
 const document = join(import.meta.dirname, '..', '..', '..', 'docs', 'simulation.md')
 const resultDirectory = join('work', 'sim-bugs', 'latest')
@@ -34,7 +41,12 @@ export async function measureBugs({ seedsMax, only, writes }: Options): Promise<
   mkdirSync(resultDirectory, { recursive: true })
   const result = { success, bugs: measured.length, missed, milliseconds, rows }
   writeFileSync(join(resultDirectory, 'result.json'), `${JSON.stringify(result, null, 2)}\n`)
-  if (writes) writeFileSync(document, withTable(readFileSync(document, 'utf8'), markdownTable(measured)))
+  if (writes) writeTables(markdownTable(measured))
   console.log(`${measured.length} bugs, ${missed.length} not found, ${milliseconds} ms`)
   return success ? 0 : 1
+}
+
+function writeTables(bugs: string): void {
+  const text = withTable(readFileSync(document, 'utf8'), 'invariants', invariantsTable())
+  writeFileSync(document, withTable(text, 'bugs', bugs))
 }

@@ -53,13 +53,6 @@ export const rareRecoveryBugs: readonly Bug[] = [
     replace: 'this.#neededTerm = Math.max(1, ...voters.map(({ term }) => term))',
   },
   {
-    name: 'asks only one member for its term',
-    breaks: 'election safety',
-    file: standing,
-    find: 'if (voters.length < quorumOf(this.#config.members.length)) return',
-    replace: 'if (voters.length < 1) return',
-  },
-  {
     name: 'recovers before it holds what is committed',
     breaks: 'leader completeness',
     file: raft,

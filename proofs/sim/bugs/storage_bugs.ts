@@ -81,6 +81,14 @@ export const storageBugs: readonly Bug[] = [
     replace:
       'for (const slot of [0, 1]) this.#slots[slot] = isTorn ? null : { mark, sequence: this.#sequence }',
   },
+  {
+    name: 'acknowledges before the mark is written',
+    breaks: 'durability before an answer',
+    file: disk,
+    find: 'this.#written.push(...batch)\n',
+    replace:
+      'this.#report(batch)\n      this.#written.push(...batch.map(({ write }) => ({ write, done: () => undefined })))\n',
+  },
 ]
 
 /** These take a schedule that is hard to come by. */
@@ -91,14 +99,6 @@ export const rareStorageBugs: readonly Bug[] = [
     file: opening,
     find: 'if (record.previousChecksum !== (last?.checksum ?? 0)) break',
     replace: 'void last',
-  },
-  {
-    name: 'acknowledges before the mark is written',
-    breaks: 'durability before an answer',
-    file: disk,
-    find: 'this.#written.push(...batch)\n',
-    replace:
-      'this.#report(batch)\n      this.#written.push(...batch.map(({ write }) => ({ write, done: () => undefined })))\n',
   },
   {
     name: 'does not lower the mark before it replaces entries',

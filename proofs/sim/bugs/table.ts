@@ -1,3 +1,5 @@
+import { History } from '../history.ts'
+import { allInvariants } from '../invariants/all.ts'
 import type { Bug } from './bug.ts'
 import type { Hunt } from './hunt.ts'
 
@@ -5,9 +7,6 @@ export interface Measured {
   readonly bug: Bug
   readonly hunts: readonly Hunt[]
 }
-
-const begins = '<!-- bugs -->\n'
-const ends = '<!-- end of bugs -->\n'
 
 /** The middle one of the seeds that it took; null when it was not found from more than half of the starts. */
 export function medianSeeds({ hunts }: Measured): number | null {
@@ -35,22 +34,31 @@ export function markdownTable(measured: readonly Measured[]): string {
   return [head, '| --- | --- | --- | ---: | --- |', ...rows, ''].join('\n')
 }
 
-/** The document with its table replaced. Throws RangeError when it has no place for one. */
-export function withTable(document: string, table: string): string {
-  const [before, rest] = split(document, begins)
-  const [, after] = split(rest, ends)
-  return `${before}${begins}\n${table}\n${ends}${after}`
+/** The invariants there are, with what they check. */
+export function invariantsTable(): string {
+  const rows = allInvariants(new History(), 3, () => []).map(
+    ({ name, property }) => `| ${name} | ${property} |`,
+  )
+  return ['| invariant | property |', '| --- | --- |', ...rows, ''].join('\n')
 }
 
-/** The bugs that the document's table names, in its order. */
-export function namesInTable(document: string): string[] {
-  const [, rest] = split(document, begins)
-  const [table] = split(rest, ends)
-  return [...table.matchAll(/^\| (.*?) \|/gm)].map(([, name = '']) => name).slice(2)
+/** The document with the table between the marks of `name` replaced. Throws RangeError when there are none. */
+export function withTable(document: string, name: string, table: string): string {
+  const { before, after } = partsOf(document, name)
+  return `${before}\n${table}\n${after}`
 }
 
-function split(text: string, mark: string): [string, string] {
-  const position = text.indexOf(mark)
-  if (position < 0) throw new RangeError(`the document has no ${mark.trim()}`)
-  return [text.slice(0, position), text.slice(position + mark.length)]
+/** The first cells of the table between the marks of `name`, in its order. */
+export function namesInTable(document: string, name: string): string[] {
+  const { table } = partsOf(document, name)
+  return [...table.matchAll(/^\| (.*?) \|/gm)].map(([, cell = '']) => cell).slice(2)
+}
+
+function partsOf(document: string, name: string): { before: string; table: string; after: string } {
+  const begin = `<!-- ${name} -->\n`
+  const end = `<!-- end of ${name} -->\n`
+  const from = document.indexOf(begin) + begin.length
+  const to = document.indexOf(end)
+  if (!document.includes(begin) || to < from) throw new RangeError(`the document has no place for ${name}`)
+  return { before: document.slice(0, from), table: document.slice(from, to), after: document.slice(to) }
 }

@@ -6,9 +6,9 @@ import { diskFaults } from './disk_faults.ts'
 import { networkFaults } from './network_faults.ts'
 import { processFaults } from './process_faults.ts'
 
-const { partition, isolation, cutOneWay, clog, heal } = networkFaults
+const { partition, isolation, cutOneWay, clog, lateAnswers, heal } = networkFaults
 const { slowDisk, bitRot } = diskFaults
-const { crash, restart, crashAll, pause, wipe, wipeOutOfSight, transfer } = processFaults
+const { crash, restart, crashAll, pause, wipe, wipeOutOfSight, transfer, lateTransfer } = processFaults
 const { drift, step, stop } = clockFaults
 
 /** Crashes are the most telling, so they are named more than once. */
@@ -39,13 +39,15 @@ const drawn: readonly Action[] = [
   stop,
   transfer,
   transfer,
+  lateTransfer,
+  lateAnswers,
 ]
 
 const favoured: Readonly<Record<Favourite, readonly Action[]>> = {
   wipes: [wipe, wipeOutOfSight, wipeOutOfSight, bitRot],
   rot: [bitRot],
-  links: [partition, isolation, cutOneWay, clog, heal],
-  transfers: [transfer, transfer, transfer, clog, heal],
+  links: [partition, isolation, cutOneWay, clog, lateAnswers, lateAnswers, heal, heal],
+  transfers: [transfer, transfer, lateTransfer, lateTransfer, clog, heal],
   crashes: [crash, restart, crashAll],
 }
 

@@ -70,6 +70,23 @@ const clog: Action = {
   describe: ([from, bits = 0, units]) => `what ${from} sends to ${list(bits)} is held up for ${units}`,
 }
 
+/** What others sent comes late, and nothing goes out: a leader that hears answers of long ago. */
+const lateAnswers: Action = {
+  name: 'late answers',
+  draw: (world, random) => [drawMember(world, random), random.between(10, 400)],
+  apply(world, [id = 0, units = 0]) {
+    world.count('clog')
+    world.count('cut in one direction')
+    for (const other of world.memberIds) {
+      if (other === id) continue
+      world.network.cut(id, other)
+      world.network.clog(other, id)
+      world.schedule.after(units, () => world.network.unclog(other, id))
+    }
+  },
+  describe: ([id, units]) => `what ${id} sends is lost, and what is sent to it is held up for ${units}`,
+}
+
 const heal: Action = {
   name: 'heal',
   draw: () => [],
@@ -77,4 +94,4 @@ const heal: Action = {
   describe: () => 'all links are mended',
 }
 
-export const networkFaults = { partition, isolation, cutOneWay, clog, heal }
+export const networkFaults = { partition, isolation, cutOneWay, clog, lateAnswers, heal }

@@ -111,4 +111,20 @@ const transfer: Action = {
   describe: ([to]) => `whoever leads is told to hand over to ${to}`,
 }
 
-export const processFaults = { crash, restart, crashAll, pause, wipe, wipeOutOfSight, transfer }
+/** The order to campaign arrives when the leader has long given the transfer up. */
+const lateTransfer: Action = {
+  name: 'late transfer',
+  draw: (world, random) => [random.pick(world.memberIds), random.between(50, 600)],
+  apply(world, [to = 0, units = 0]) {
+    const leader = world.members.findLast(({ leadingTerm }) => leadingTerm !== 0)
+    if (leader === undefined) return
+    world.count('clog')
+    world.network.clog(leader.id, to)
+    world.schedule.after(units, () => world.network.unclog(leader.id, to))
+    leader.transferLeadership(to)
+  },
+  describe: ([to, units]) =>
+    `whoever leads is told to hand over to ${to}, and what it sends there is held up for ${units}`,
+}
+
+export const processFaults = { crash, restart, crashAll, pause, wipe, wipeOutOfSight, transfer, lateTransfer }
