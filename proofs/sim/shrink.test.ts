@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { allBugs } from './bugs/all.ts'
 import { withBug } from './bugs/sow.ts'
@@ -57,6 +59,31 @@ test('the report has the command that does it again, the shrunk story in words, 
     expect(text).toMatch(/\n {2}\d+ {2}the disk of \d is lost.*\n/)
     expect(text).toMatch(/\n\d+ {2}\d leads term \d+ from entry \d+ on\n/)
     expect(text.endsWith(shrunk.result.failure?.message ?? 'nothing')).toBe(true)
+  })
+})
+
+test('the command prints and saves it, and runs what it saved again', { timeout }, async () => {
+  const bug = allBugs.find(({ name }) => name === 'a wiped member votes')
+  if (bug === undefined) throw new RangeError('the bug is gone')
+  await withBug(bug, (_run, directory) => {
+    const command = (...args: readonly string[]) =>
+      spawnSync(process.execPath, [join(directory, 'proofs/sim/main.ts'), ...args], {
+        cwd: directory,
+        encoding: 'utf8',
+      })
+    const failed = command('--seeds', '1000', '--members', '3')
+    expect(failed.stderr).toBe('')
+    expect(failed.status).toBe(1)
+    expect(failed.stdout).toMatch(/^again: npm run proof -- sim --seeds 1 --seed \d+ --members 3 /m)
+    expect(failed.stdout).toContain('again: npm run proof -- sim --replay work/sim/latest/shrunk.json')
+    const message = failed.stdout.trimEnd().split('\n').at(-1)
+    const again = command('--replay', 'work/sim/latest/shrunk.json')
+    expect(again.status).toBe(1)
+    expect(again.stdout.trimEnd().split('\n').at(-1)).toBe(message)
+    const [, seed = ''] = /--seed (\d+)/.exec(failed.stdout) ?? []
+    expect(command('--seeds', '1', '--seed', seed, '--members', '3', '--trace').stdout).toMatch(
+      /^0 {2}1 starts/,
+    )
   })
 })
 
