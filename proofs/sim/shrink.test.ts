@@ -10,7 +10,7 @@ import type { SimulationResult } from './sim.ts'
 
 const safetySteps = 4_000
 const runsMax = 1_500
-const timeout = 120_000
+const timeout = 300_000
 const options = { members: 3, safetySteps, keepsTrace: false } as const
 
 /** A simulation that fails late enough to have a story, with the bug that makes it fail. */

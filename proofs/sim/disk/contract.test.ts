@@ -166,7 +166,7 @@ const cases: readonly Case[] = [
 ]
 
 describe('the simulated disk makes of damage what storage makes of it', () => {
-  test.each(cases)('$name', async ({ onDisk, simulated, outcome }) => {
+  test.each(cases)('$name', { timeout: 120_000 }, async ({ onDisk, simulated, outcome }) => {
     expect(await realOutcome(onDisk), 'log/storage').toEqual(outcome)
     expect(simulatedOutcome(simulated), 'the simulated disk').toEqual(outcome)
   })
