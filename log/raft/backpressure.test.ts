@@ -9,7 +9,7 @@ function lead(limits: Partial<typeof defaultLimits>): Cluster {
   return cluster
 }
 
-describe('backpressure', () => {
+describe('Backpressure', () => {
   test('bounds the entries that are not committed', () => {
     const cluster = lead({ maxUncommittedEntries: 2 })
     expect(cluster.propose(1, 'a', 'b', 'c')).toBe('overloaded')

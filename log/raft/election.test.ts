@@ -58,7 +58,7 @@ describe('PreVote', () => {
   })
 })
 
-describe('the vote lease', () => {
+describe('CheckQuorum and vote lease: the lease', () => {
   const request = {
     type: 'vote_request',
     from: 3,
@@ -94,7 +94,7 @@ describe('the vote lease', () => {
   })
 })
 
-describe('CheckQuorum', () => {
+describe('CheckQuorum and vote lease: the leader', () => {
   test('a leader that hears no quorum for an election timeout steps down', () => {
     const cluster = new Cluster(3)
     cluster.elect(1)
@@ -116,7 +116,7 @@ describe('CheckQuorum', () => {
   })
 })
 
-describe('a term that is stale', () => {
+describe('CheckQuorum and vote lease: a stale term', () => {
   test('an old leader is told the new term and steps down', () => {
     const cluster = new Cluster(3)
     cluster.elect(1)
@@ -311,7 +311,7 @@ describe('the election timer', () => {
   })
 })
 
-describe('leader transfer', () => {
+describe('Leader transfer on shutdown', () => {
   test('the target campaigns at once, in spite of the vote lease', () => {
     const cluster = new Cluster(3)
     cluster.elect(1)
@@ -377,7 +377,7 @@ describe('leader transfer', () => {
   })
 })
 
-describe('misdelivered messages', () => {
+describe('Cluster id and member id: misdelivered messages', () => {
   test.each([
     { from: 9, to: 1 },
     { from: 2, to: 3 },

@@ -136,16 +136,16 @@ export class Progress {
   }
 
   /**
-   * The peer lost its disk, or got its vote back. With its disk it lost what was acknowledged: `lastIndex` is where the
-   * leader begins to look for what it holds now.
+   * The peer lost its disk, or got its vote back. With its disk it lost what was acknowledged, and what it took while it
+   * recovered counts for no quorum: a late answer from before the loss must not make it count. So either way `lastIndex` is
+   * where the leader begins to look for what the peer holds.
    */
   recoveryIs(recovery: number, lastIndex: number): void {
-    if (recovery !== 0 && recovery !== this.#recovery) {
-      this.matchIndex = 0
-      this.sentCommit = 0
-      this.becomeProbe()
-      this.nextIndex = lastIndex + 1
-    }
+    if (recovery === this.#recovery) return
+    this.matchIndex = 0
+    this.sentCommit = 0
+    this.becomeProbe()
+    this.nextIndex = lastIndex + 1
     this.#recovery = recovery
   }
 

@@ -92,7 +92,7 @@ describe('completions of storage', () => {
   })
 })
 
-describe('cutting off', () => {
+describe('Follower truncation', () => {
   test('entries that storage does not know of are dropped without a trace', () => {
     const { log } = stored(1)
     log.append([entry(2, 1), entry(3, 1)])
@@ -160,7 +160,7 @@ describe('order', () => {
   })
 })
 
-describe('where logs may meet', () => {
+describe('Conflict hint: where logs may meet', () => {
   const { log } = stored(1, 1, 1, 3, 3, 5)
 
   test.each([

@@ -23,7 +23,7 @@ function texts(cluster: Cluster, id: number): string[] {
     .disk.log.map((entry) => `${entry.term}:${new TextDecoder().decode(entry.payload)}`)
 }
 
-describe('the no-op at the start of a term', () => {
+describe('No-op at term start', () => {
   test('is the first entry of a leader, and commits what earlier terms left', () => {
     const cluster = new Cluster(3)
     cluster.elect(1)
@@ -52,7 +52,7 @@ describe('the no-op at the start of a term', () => {
   })
 })
 
-describe('commit', () => {
+describe('No-op at term start: commit', () => {
   test('an entry of an earlier term is not committed by counting (figure 8 of the paper)', () => {
     const cluster = new Cluster(3, { maxBytesPerAppend: 1 })
     cluster.elect(1)
@@ -118,7 +118,7 @@ describe('commit', () => {
   })
 })
 
-describe('appends', () => {
+describe('Follower truncation and acknowledgement', () => {
   test("leave before the leader's own sync", () => {
     const cluster = new Cluster(3)
     cluster.elect(1)
@@ -226,7 +226,7 @@ describe('appends', () => {
   })
 })
 
-describe('the conflict hint', () => {
+describe('Conflict hint', () => {
   /** Member 3 holds 40 entries of term 1 that nobody else has; the others hold 40 of term 2. */
   function diverge(): Cluster {
     const cluster = new Cluster(3)
@@ -260,9 +260,27 @@ describe('the conflict hint', () => {
     expect(refusals).toBeGreaterThan(0)
     expect(refusals).toBeLessThanOrEqual(3)
   })
+
+  test('is used on both sides: what neither log can match is skipped without a probe', () => {
+    const cluster = diverge()
+    cluster.heal()
+    cluster.tick(2, heartbeatTicks)
+    const appends: string[] = []
+    cluster.onEvent = (text) => {
+      if (text.startsWith('2→3') && text.includes('append after')) appends.push(text)
+    }
+    for (let tick = 0; tick < 4 * heartbeatTicks; tick += 1) {
+      cluster.tick(2)
+      cluster.stabilize()
+    }
+    // The follower's 40 entries of term 1 and the leader's 40 of term 2 meet at the no-op of term 1.
+    const probes = new Set(appends.map((text) => /after (\d+)/.exec(text)?.[1]))
+    expect(probes).toContain('1')
+    expect(probes.size).toBeLessThanOrEqual(5)
+  })
 })
 
-describe('probe and replicate', () => {
+describe('Probe and replicate states', () => {
   test('a new leader probes with one append until it is answered, then pipelines', () => {
     const cluster = new Cluster(3)
     cluster.tick(2, electionTicks)
@@ -338,7 +356,7 @@ describe('probe and replicate', () => {
   })
 })
 
-describe('heartbeats', () => {
+describe('Heartbeats', () => {
   test('go out by the clock, whatever the disk and the window do', () => {
     const cluster = new Cluster(3, { maxInflightMessages: 1 })
     cluster.elect(1)

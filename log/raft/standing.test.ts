@@ -256,3 +256,29 @@ test('a late acknowledgement of the lost disk harms nobody', () => {
   patience(cluster)
   expect(cluster.raft(3).status().standing).toBe('voter')
 })
+
+test('what a member took while it recovered is not counted, though an acknowledgement of the lost disk comes late', () => {
+  const cluster = recovering()
+  cluster.stabilize()
+  cluster.cut(1, 2)
+  cluster.propose(1, 'taken by the recovering member alone')
+  cluster.stabilize()
+  expect(cluster.member(3).disk.log.length).toBe(4)
+  expect(cluster.raft(1).status().commitIndex).toBe(3)
+  cluster.deliver({
+    type: 'append_response',
+    from: 3,
+    to: 1,
+    term: 1,
+    success: true,
+    index: 2,
+    hintIndex: 0,
+    hintTerm: 0,
+    readTag: 0,
+    recovery: 0,
+    neededTerm: 0,
+  })
+  expect(cluster.raft(1).status().commitIndex).toBe(3)
+  cluster.stabilize()
+  expect(cluster.raft(1).status().commitIndex).toBe(3)
+})

@@ -1,4 +1,4 @@
-import type { Bug } from '../sim/bugs/bug.ts'
+import type { SownBug } from '../sim/bugs/bug.ts'
 
 const wal = 'log/storage/wal.ts'
 const queue = 'log/storage/write-queue.ts'
@@ -7,7 +7,7 @@ const group = 'log/storage/wal-group.ts'
 const files = 'log/storage/wal-files.ts'
 
 /** Bugs of the storage path: each takes one rule of what is durable, and when, away. */
-export const storageBugs: readonly Bug[] = [
+export const storageBugs: readonly SownBug[] = [
   {
     name: 'acknowledges before the sync',
     file: wal,

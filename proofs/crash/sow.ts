@@ -2,7 +2,7 @@ import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Bug } from '../sim/bugs/bug.ts'
+import type { SownBug } from '../sim/bugs/bug.ts'
 import { sownText } from '../sim/bugs/sow.ts'
 import type { Explored } from './explorer.ts'
 
@@ -18,7 +18,7 @@ interface ExplorerModule {
  * Throws RangeError when the bug no longer fits the source.
  */
 export async function withStorageBug<T>(
-  bug: Bug | null,
+  bug: SownBug | null,
   use: (explore: (seed: number, crashesMax: number) => Promise<Explored>) => Promise<T>,
 ): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'sown-storage-bug-'))
@@ -43,7 +43,7 @@ export interface StorageHunt {
 }
 
 /** Explores with the bug sown, seed after seed, until something fails. */
-export async function huntStorageBug(bug: Bug, seed: number, crashesMax: number): Promise<StorageHunt> {
+export async function huntStorageBug(bug: SownBug, seed: number, crashesMax: number): Promise<StorageHunt> {
   return withStorageBug(bug, async (explore) => {
     let crashes = 0
     for (let next = seed; crashes < crashesMax; next += 1) {

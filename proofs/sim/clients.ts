@@ -1,52 +1,54 @@
+import type { Action } from './action.ts'
 import { payloadOf } from './history.ts'
 import type { SimulatedMember } from './member.ts'
+import type { Random } from './random.ts'
 import type { World } from './world.ts'
 
-/** Clients: they propose payloads with ids used once, mostly at a leader and mostly with a right fence, and read. */
-export class Clients {
-  readonly #world: World
-  #lastId = 0
-  #isStopped = false
-
-  constructor(world: World) {
-    this.#world = world
-  }
-
-  get lastId(): number {
-    return this.#lastId
-  }
-
-  /** Goes on until it is stopped. */
-  run(): void {
-    const { schedule, random, profile } = this.#world
-    schedule.after(random.between(1, 2 * profile.clientInterval), () => {
-      if (this.#isStopped) return
-      const member = this.#choose()
-      if (random.chance(profile.readShare)) member.read()
-      else this.propose(member, random.chance(0.9))
-      this.run()
+/** Payload ids are used once. A client may believe in a term and an index that are not the present ones. */
+const propose: Action = {
+  name: 'propose',
+  draw(world, random) {
+    const isRightlyFenced = random.chance(0.9)
+    const sizes = Array.from({ length: random.between(1, 4) }, () => random.between(4, 40))
+    return [
+      drawTarget(world, random),
+      isRightlyFenced ? 0 : random.between(0, 1),
+      isRightlyFenced ? 0 : random.between(-3, 2),
+      ...sizes,
+    ]
+  },
+  apply(world, [id = 0, termsBehind = 0, indexOffset = 0, ...sizes]) {
+    const member = world.members[id - 1]
+    if (member === undefined) return
+    const payloads = sizes.map((bytes) => {
+      world.lastProposedId += 1
+      return { id: world.lastProposedId, payload: payloadOf(world.lastProposedId, bytes) }
     })
-  }
+    const firstIndex = member.lastIndex + 1 + indexOffset
+    if (firstIndex >= 1) member.propose(member.leadingTerm - termsBehind, firstIndex, payloads)
+  },
+  describe([id, termsBehind, indexOffset, ...sizes]) {
+    const isRight = termsBehind === 0 && indexOffset === 0
+    const entries = sizes.length === 1 ? '1 entry' : `${sizes.length} entries`
+    return `a client proposes ${entries} to ${id}${isRight ? '' : ', with a wrong fence'}`
+  },
+}
 
-  stop(): void {
-    this.#isStopped = true
-  }
+const read: Action = {
+  name: 'read',
+  draw: (world, random) => [drawTarget(world, random)],
+  apply: (world, [id = 0]) => world.members[id - 1]?.read(),
+  describe: ([id]) => `a client asks ${id} for a read`,
+}
 
-  propose(member: SimulatedMember, isRightlyFenced: boolean): void {
-    const { random } = this.#world
-    const count = random.between(1, 4)
-    const payloads = Array.from({ length: count }, () => {
-      this.#lastId += 1
-      return { id: this.#lastId, payload: payloadOf(this.#lastId, random.between(4, 40)) }
-    })
-    const firstIndex = member.lastIndex + (isRightlyFenced ? 1 : random.between(-2, 3))
-    const term = member.leadingTerm - (isRightlyFenced ? 0 : random.between(0, 1))
-    if (firstIndex >= 1) member.propose(term, firstIndex, payloads)
-  }
+export const clientActions: readonly Action[] = [propose, read]
 
-  #choose(): SimulatedMember {
-    const { random, members } = this.#world
-    const leaders = members.filter((member) => member.leadingTerm !== 0)
-    return random.pick(leaders.length > 0 && random.chance(0.9) ? leaders : members)
-  }
+export function drawRequest(random: Random, readShare: number): Action {
+  return random.chance(readShare) ? read : propose
+}
+
+/** Mostly a leader. */
+function drawTarget(world: World, random: Random): number {
+  const leaders = world.members.filter((member: SimulatedMember) => member.leadingTerm !== 0)
+  return random.pick(leaders.length > 0 && random.chance(0.9) ? leaders : world.members).id
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { SimulatedMember } from './member.ts'
 import type { Profile } from './options.ts'
-import { tickUnits } from './options.ts'
+import { soundDisk, tickUnits } from './options.ts'
 import { World } from './world.ts'
 
 const electionTicks = 10
@@ -13,13 +13,15 @@ const calm: Profile = {
   heartbeatTicks: 2,
   limits: {},
   network: { lossProbability: 0, duplicateProbability: 0, delayMax: 4 },
+  disk: soundDisk,
   diskSlowness: 4,
   faultInterval: 1,
   clientInterval: 1,
   readShare: 0,
   applyDelayMax: 1,
   turnMax: 0,
-  wipeShare: 0,
+  favourite: 'crashes',
+  favouriteShare: 0,
   isNew: false,
 }
 

@@ -36,14 +36,20 @@ export function isSameEntry(left: Entry, right: Entry): boolean {
 }
 
 /** Client payloads begin with an id that is used once; a no-op has 0. */
-export function payloadId(entry: Entry): number {
-  const { payload } = entry
+export function payloadId({ payload }: Entry): number {
   if (payload.byteLength < 4) return 0
-  return new DataView(payload.buffer, payload.byteOffset).getUint32(0)
+  return (
+    (((payload[0] ?? 0) << 24) | ((payload[1] ?? 0) << 16) | ((payload[2] ?? 0) << 8) | (payload[3] ?? 0)) >>>
+    0
+  )
 }
 
+/** Byte by byte: a DataView for each would cost a twentieth of a simulation. */
 export function payloadOf(id: number, bytes: number): Uint8Array {
   const payload = new Uint8Array(Math.max(4, bytes))
-  new DataView(payload.buffer).setUint32(0, id)
+  payload[0] = id >>> 24
+  payload[1] = id >>> 16
+  payload[2] = id >>> 8
+  payload[3] = id
   return payload
 }

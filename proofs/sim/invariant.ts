@@ -12,6 +12,10 @@ export interface Observed {
   readonly durableLog: readonly Entry[]
   /** What its disk held each time it was wiped. */
   readonly lostLogs: readonly (readonly Entry[])[]
+  /** Nothing on its disk is damaged. */
+  readonly isSound: boolean
+  /** The sequence of the last write that the mark beside the database covers, since the process started. */
+  readonly markedWrite: number
   readonly durableTerm: number
   readonly durableVote: MemberId
   readonly term: number
@@ -40,11 +44,15 @@ export interface Invariant {
   started?(member: Observed): void
   /** Its disk was lost, and a blank one put in its place. */
   wiped?(member: Observed): void
+  /** Something on its disk is no more what was written there. */
+  damaged?(member: Observed): void
   leadershipChanged?(member: Observed, change: LeadershipChange): void
   /** The core handed out a write; `removed` are the entries that it replaces. */
   writeTaken?(member: Observed, write: Write, removed: readonly Entry[]): void
   /** A write is durable; `removed` are the durable entries that it replaced. */
   writeDurable?(member: Observed, write: Write, removed: readonly Entry[]): void
+  /** The core was told that a write is durable. */
+  writeReported?(member: Observed, write: Write): void
   sending?(member: Observed, message: Message): void
   /** Somebody learned that more is committed than anyone knew. */
   historyGrew?(member: Observed, from: number, to: number): void

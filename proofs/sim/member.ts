@@ -1,15 +1,14 @@
 import type { Effects, Write } from '../../log/raft/effects.ts'
 import { Raft } from '../../log/raft/raft.ts'
 import type { Entry, MemberId, Message, Standing } from '../../log/raft/types.ts'
-import { SimulatedDisk } from './disk.ts'
+import { mayDamage } from './atlas.ts'
+import { DiskFailure, SimulatedDisk } from './disk/disk.ts'
 import type { Observed } from './invariant.ts'
 import { Violation } from './invariant.ts'
+import { tickUnits } from './options.ts'
+import type { Random } from './random.ts'
+import { Requests } from './requests.ts'
 import type { World } from './world.ts'
-
-interface Proposal {
-  readonly id: number
-  readonly term: number
-}
 
 interface Held {
   /** Completions of storage keep their order; messages and requests sit in sockets, and come in any. */
@@ -21,8 +20,10 @@ interface Held {
 export class SimulatedMember implements Observed {
   readonly id: MemberId
   readonly disk: SimulatedDisk
-  /** In units of time. */
-  tickPeriod: number
+  /** In units of time. While it has stopped there are no ticks. */
+  readonly clock = { period: tickUnits, stopsUntil: 0 }
+  /** The machine is off: nothing starts it. */
+  isOff = false
   incarnation = 0
   term = 0
   leadingTerm = 0
@@ -30,6 +31,8 @@ export class SimulatedMember implements Observed {
   appliedIndex = 0
   commitIndex = 0
   readonly #world: World
+  readonly #random: Random
+  readonly #requests: Requests
   #raft: Raft | null = null
   #log: Entry[] = []
   #deliverable = 0
@@ -39,19 +42,24 @@ export class SimulatedMember implements Observed {
   #waiting: { readonly write: Write; readonly messages: Message[] }[] = []
   /** What happened to a paused process. */
   #held: Held[] | null = null
-  #proposals = new Map<number, Proposal>()
-  /** What was known to be committed when the reads of a round began. */
-  #reads = new Map<number, number>()
 
-  constructor(id: MemberId, tickPeriod: number, world: World) {
+  constructor(id: MemberId, random: Random, world: World) {
     this.id = id
     this.#world = world
-    this.tickPeriod = tickPeriod
-    this.disk = new SimulatedDisk(world.schedule, world.random)
+    this.#random = random
+    this.#requests = new Requests(world)
+    this.disk = new SimulatedDisk(world.schedule, random, world.profile.disk, {
+      durable: (write, removed) => {
+        for (const invariant of world.invariants) invariant.writeDurable?.(this, write, removed)
+      },
+      failed: () => this.#diskFailed(),
+      damaged: () => {
+        for (const invariant of world.invariants) invariant.damaged?.(this)
+      },
+      count: (fault) => world.count(fault),
+      mayDamage: () => this.mayDamage,
+    })
     this.disk.slowness = world.profile.diskSlowness
-    this.disk.onDurable = (write, removed) => {
-      for (const invariant of world.invariants) invariant.writeDurable?.(this, write, removed)
-    }
   }
 
   get log(): readonly Entry[] {
@@ -71,6 +79,19 @@ export class SimulatedMember implements Observed {
     return this.disk.standing === 'voter'
   }
 
+  /** Everything on its disk is what was written there. */
+  get isSound(): boolean {
+    return !this.disk.isDamaged
+  }
+
+  get markedWrite(): number {
+    return this.disk.markedWrite
+  }
+
+  get mayDamage(): boolean {
+    return mayDamage(this.#world.members, this)
+  }
+
   get durableTerm(): number {
     return this.disk.hardState.term
   }
@@ -84,24 +105,46 @@ export class SimulatedMember implements Observed {
     return this.#raft?.status().lastIndex ?? 0
   }
 
+  startAfter(units: number): void {
+    this.#world.schedule.after(units, () => this.start())
+  }
+
   start(): void {
-    if (this.#raft !== null) return
-    const { schedule, random, profile, memberIds, trace, invariants } = this.#world
+    if (this.#raft !== null || this.isOff) return
+    const { schedule, profile, memberIds, trace, invariants, members } = this.#world
+    if (this.#random.chance(this.disk.faults.readProbability)) {
+      this.#world.count('read fault')
+      this.startAfter(this.#random.between(1, 100))
+      return
+    }
+    const refusal = this.disk.open(members.length === 1)
+    if (refusal !== null) {
+      this.#refuse(refusal)
+      return
+    }
     this.incarnation += 1
     this.#log = [...this.disk.log]
     // A checkpoint of the layer above may be as new as what it applied, or missing.
-    this.appliedIndex = random.chance(0.5) ? this.appliedIndex : 0
+    this.appliedIndex = this.#random.chance(0.5) ? this.appliedIndex : 0
     this.commitIndex = this.appliedIndex
     this.#deliverable = this.appliedIndex
     this.term = this.disk.hardState.term
-    trace.add(schedule.now, 'start', this.id, this.term, this.#log.length, this.appliedIndex)
+    trace.add(
+      schedule.now,
+      `# starts as ${this.disk.standing} in term #, with # entries, # of them applied`,
+      this.id,
+      this.term,
+      this.#log.length,
+      this.appliedIndex,
+    )
+    for (const invariant of invariants) invariant.started?.(this)
     this.#raft = new Raft(
       {
         id: this.id,
         members: memberIds,
         electionTicks: profile.electionTicks,
         heartbeatTicks: profile.heartbeatTicks,
-        random: () => random.float(),
+        random: () => this.#random.float(),
         appliedIndex: this.appliedIndex,
         limits: profile.limits,
         standing: this.disk.standing,
@@ -109,12 +152,11 @@ export class SimulatedMember implements Observed {
       this.disk.view,
       this.disk.hardState,
     )
-    for (const invariant of invariants) invariant.started?.(this)
   }
 
   crash(): void {
     if (this.#raft === null) return
-    this.#world.trace.add(this.#world.schedule.now, 'crash', this.id)
+    this.#world.trace.add(this.#world.schedule.now, '# crashes', this.id)
     this.#raft = null
     this.disk.crash()
     this.leadingTerm = 0
@@ -122,14 +164,13 @@ export class SimulatedMember implements Observed {
     this.#isTurnDue = false
     this.#waiting = []
     this.#held = null
-    this.#proposals.clear()
-    this.#reads.clear()
+    this.#requests.clear()
   }
 
   /** The disk is lost; the process starts again on a blank one. */
   wipe(standing: Standing): void {
     this.crash()
-    this.#world.trace.add(this.#world.schedule.now, `wipe ${standing}`, this.id)
+    this.#world.trace.add(this.#world.schedule.now, `# has a blank disk, as ${standing}`, this.id)
     this.disk.wipe(standing)
     this.appliedIndex = 0
     for (const invariant of this.#world.invariants) invariant.wiped?.(this)
@@ -143,19 +184,21 @@ export class SimulatedMember implements Observed {
   resume(): void {
     const held = this.#held ?? []
     this.#held = null
-    const { schedule, random } = this.#world
+    const { schedule } = this.#world
     for (const { isOrdered, run } of held) {
       if (isOrdered) run()
-      else schedule.after(random.between(0, 30), run)
+      else schedule.after(this.#random.between(0, 30), run)
     }
   }
 
   tick(): void {
-    if (this.#held === null) this.#drive((raft) => raft.tick())
+    if (this.#held === null && this.clock.stopsUntil <= this.#world.schedule.now) {
+      this.#drive((raft) => raft.tick())
+    }
   }
 
   receive(message: Message): void {
-    if (this.#raft !== null) this.#world.trace.message(this.#world.schedule.now, 'receive', message)
+    if (this.#raft !== null) this.#world.trace.message(this.#world.schedule.now, 'receives', message)
     this.#drive((raft) => raft.step(message))
   }
 
@@ -175,11 +218,16 @@ export class SimulatedMember implements Observed {
         firstIndex,
         payloads.map(({ payload }) => payload),
       )
-      this.#world.trace.add(this.#world.schedule.now, result, this.id, firstIndex, payloads.length)
+      const count = payloads.length
+      this.#world.trace.add(
+        this.#world.schedule.now,
+        `# has # entries at #: ${result}`,
+        this.id,
+        count,
+        firstIndex,
+      )
       for (const [position, { id }] of payloads.entries()) {
-        const index = firstIndex + position
-        if (result === 'accepted') this.#proposals.set(index, { id, term })
-        this.#world.settleProposal(id, index, result === 'accepted' ? 'accepted' : 'refused')
+        this.#requests.proposed(id, firstIndex + position, term, result === 'accepted')
       }
     })
   }
@@ -189,15 +237,35 @@ export class SimulatedMember implements Observed {
     const committedAtStart = this.#world.history.lastIndex
     this.#drive((raft) => {
       const tag = raft.readIndex()
-      if (tag === 'not_leader') return
-      const before = this.#reads.get(tag) ?? 0
-      this.#reads.set(tag, Math.max(before, committedAtStart))
+      if (tag !== 'not_leader') this.#requests.readBegan(tag, committedAtStart)
     })
   }
 
   /** True when everything in its log is committed, durable and applied. */
   isSettledAt(index: number): boolean {
     return this.#log.length === index && this.disk.log.length === index && this.appliedIndex === index
+  }
+
+  /** Storage never tries again: the process ends, and whoever supervises it starts another. */
+  #diskFailed(): void {
+    this.#world.trace.add(this.#world.schedule.now, '# stops: its disk has failed', this.id)
+    this.crash()
+    this.startAfter(this.#random.between(1, 300))
+  }
+
+  /** The operator does what the message says: lets it recover, or puts a copy of the disk in when it is alone. */
+  #refuse(refusal: string): void {
+    const { trace, schedule, members } = this.#world
+    this.#world.count('refused start')
+    trace.add(schedule.now, `# does not start: ${refusal}`, this.id)
+    if (this.isSound)
+      throw new Violation('restart', `member ${this.id} does not start after mere crashes: ${refusal}`)
+    schedule.after(this.#random.between(1, 100), () => {
+      if (this.isSound || this.#raft !== null) return
+      if (members.length === 1) this.disk.restoreCopy()
+      else this.wipe(this.#random.chance(0.3) ? 'founding' : 'recovering')
+      this.start()
+    })
   }
 
   #drive(action: (raft: Raft) => void, isOrdered = false): void {
@@ -207,14 +275,23 @@ export class SimulatedMember implements Observed {
     }
     const raft = this.#raft
     if (raft === null) return
-    action(raft)
-    const { schedule, random, profile } = this.#world
+    try {
+      action(raft)
+      this.#finishTurn()
+    } catch (error) {
+      if (!(error instanceof DiskFailure)) throw error
+      this.#diskFailed()
+    }
+  }
+
+  #finishTurn(): void {
+    const { schedule, profile } = this.#world
     if (profile.turnMax === 0) {
       this.#endTurn()
     } else if (!this.#isTurnDue) {
       this.#isTurnDue = true
       const { incarnation } = this
-      schedule.after(random.between(1, profile.turnMax), () => {
+      schedule.after(this.#random.between(1, profile.turnMax), () => {
         if (incarnation === this.incarnation) this.#drive(() => this.#endTurn(), true)
       })
     }
@@ -248,20 +325,22 @@ export class SimulatedMember implements Observed {
       const leadingTerm = leadership.firstIndex === 0 ? 0 : leadership.term
       this.committingTerm = leadingTerm === 0 ? this.leadingTerm : leadingTerm
       this.leadingTerm = leadingTerm
-      if (this.leadingTerm === 0) this.#proposals.clear()
+      if (this.leadingTerm === 0) this.#requests.leadershipLost()
       this.#world.noteLeadership(this, leadership)
     }
     if (write !== null) this.#performWrite(write)
     this.#world.noteCommit(this, effects.commit)
     this.commitIndex = effects.commit
     for (const invariant of invariants) invariant.commitReported?.(this, effects.commit, effects.deliverable)
-    this.#acknowledge()
+    this.#requests.committed(this.commitIndex, this.#log)
     for (const message of effects.messagesNow) this.#send(message)
     const last = this.#waiting.at(-1)
     if (last === undefined) for (const message of effects.messagesAfterSync) this.#send(message)
     else last.messages.push(...effects.messagesAfterSync)
-    for (const { tag, index } of effects.reads) this.#finishRead(tag, index)
-    for (const tag of effects.failedReads) this.#reads.delete(tag)
+    for (const { tag, index } of effects.reads) {
+      this.#world.noteRead(this, index, this.#requests.readFinished(tag))
+    }
+    for (const tag of effects.failedReads) this.#requests.readFailed(tag)
     this.#deliverable = effects.deliverable
     this.committingTerm = this.leadingTerm
     this.#scheduleApply()
@@ -282,7 +361,14 @@ export class SimulatedMember implements Observed {
     this.#drive((raft) => {
       const done = this.#waiting.shift()
       if (done?.write !== write) throw new Violation('storage', 'writes completed out of order')
-      this.#world.trace.add(this.#world.schedule.now, 'synced', this.id, write.sequence, write.lastIndex)
+      this.#world.trace.add(
+        this.#world.schedule.now,
+        '# has synced write #, log to #',
+        this.id,
+        write.sequence,
+        write.lastIndex,
+      )
+      for (const invariant of this.#world.invariants) invariant.writeReported?.(this, write)
       for (const message of done.messages) this.#send(message)
       raft.persisted(write)
     }, true)
@@ -293,29 +379,12 @@ export class SimulatedMember implements Observed {
     this.#world.network.send(message)
   }
 
-  #acknowledge(): void {
-    for (const [index, { id, term }] of this.#proposals) {
-      if (index > this.commitIndex) break
-      this.#proposals.delete(index)
-      // The term at the index tells whether it is the entry proposed; the oracle looks at the payload.
-      if (this.#log[index - 1]?.term === term) this.#world.settleProposal(id, index, 'acknowledged')
-    }
-  }
-
-  #finishRead(tag: number, index: number): void {
-    const committedAtStart = this.#reads.get(tag)
-    if (committedAtStart === undefined)
-      throw new Violation('linearizable read', `round ${tag} finished twice`)
-    this.#reads.delete(tag)
-    this.#world.noteRead(this, index, committedAtStart)
-  }
-
   #scheduleApply(): void {
     if (this.#isApplying || this.#deliverable <= this.appliedIndex) return
     this.#isApplying = true
-    const { schedule, random, profile } = this.#world
+    const { schedule, profile } = this.#world
     const incarnation = this.incarnation
-    schedule.after(random.between(1, profile.applyDelayMax), () => {
+    schedule.after(this.#random.between(1, profile.applyDelayMax), () => {
       if (incarnation === this.incarnation) this.#drive((raft) => this.#apply(raft))
     })
   }

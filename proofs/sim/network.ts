@@ -1,43 +1,61 @@
 import type { MemberId, Message } from '../../log/raft/types.ts'
+import type { CountFault } from './fault_counts.ts'
 import type { Random } from './random.ts'
 import type { Schedule } from './schedule.ts'
 import type { Trace } from './trace.ts'
 
 export interface NetworkFaults {
   /** 0 to 0.3. */
-  lossProbability: number
+  readonly lossProbability: number
   /** 0 to 0.5. */
-  duplicateProbability: number
+  readonly duplicateProbability: number
   /** In units of time; a message takes from 1 to this, so messages overtake one another. */
-  delayMax: number
+  readonly delayMax: number
 }
+
+export const calmNetwork: NetworkFaults = { lossProbability: 0, duplicateProbability: 0, delayMax: 5 }
+
+const clogMax = 500
+const linksMax = 128
 
 /** Links between members: lossy, duplicating, reordering, cut in one direction or both, or clogged. */
 export class SimulatedNetwork {
   readonly #schedule: Schedule
   readonly #random: Random
   readonly #trace: Trace
+  readonly #count: CountFault
   readonly #deliver: (message: Message) => void
   readonly #cut = new Set<number>()
   readonly #clogged = new Map<number, Message[]>()
-  faults: NetworkFaults = { lossProbability: 0, duplicateProbability: 0, delayMax: 5 }
+  /** When the last of what was sent on a link arrives. */
+  readonly #lastArrivals: number[] = Array.from({ length: linksMax }, () => 0)
+  faults: NetworkFaults = calmNetwork
 
-  constructor(schedule: Schedule, random: Random, trace: Trace, deliver: (message: Message) => void) {
+  constructor(
+    schedule: Schedule,
+    random: Random,
+    trace: Trace,
+    count: CountFault,
+    deliver: (message: Message) => void,
+  ) {
     this.#schedule = schedule
     this.#random = random
     this.#trace = trace
+    this.#count = count
     this.#deliver = deliver
   }
 
   send(message: Message): void {
     if (this.#random.chance(this.faults.lossProbability)) {
+      this.#count('lost message')
       this.#trace.message(this.#schedule.now, 'lost', message)
       return
     }
     this.#transmit(message, this.faults.delayMax)
     // A copy may come long after: terms later, so that nothing may rely on the order or the age of messages.
-    const isCopied = this.#random.chance(this.faults.duplicateProbability)
-    if (isCopied) this.#transmit(message, this.faults.delayMax * this.#random.pick([1, 5, 100]))
+    if (!this.#random.chance(this.faults.duplicateProbability)) return
+    this.#count('duplicated message')
+    this.#transmit(message, this.faults.delayMax * this.#random.pick([1, 5, 100]))
   }
 
   /** One direction only. */
@@ -69,16 +87,26 @@ export class SimulatedNetwork {
 
   #transmit(message: Message, delayMax: number): void {
     const delay = this.#random.between(1, delayMax)
-    this.#schedule.after(delay, () => {
-      const place = link(message.from, message.to)
-      if (this.#cut.has(place)) {
-        this.#trace.message(this.#schedule.now, 'cut', message)
-        return
-      }
-      const held = this.#clogged.get(place)
-      if (held === undefined) this.#deliver(message)
-      else if (held.length < 500) held.push(message)
-    })
+    const place = link(message.from, message.to)
+    const arrival = this.#schedule.now + delay
+    if (arrival < (this.#lastArrivals[place] ?? 0)) this.#count('reordered message')
+    else this.#lastArrivals[place] = arrival
+    this.#schedule.after(delay, () => this.#arrive(message, place))
+  }
+
+  #arrive(message: Message, place: number): void {
+    if (this.#cut.has(place)) {
+      this.#count('message on a cut link')
+      this.#trace.message(this.#schedule.now, 'cut', message)
+      return
+    }
+    const held = this.#clogged.get(place)
+    if (held === undefined) {
+      this.#deliver(message)
+      return
+    }
+    this.#count('message on a clogged link')
+    if (held.length < clogMax) held.push(message)
   }
 }
 

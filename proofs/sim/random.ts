@@ -5,10 +5,11 @@ export class Random {
   #c: number
   #counter: number
 
-  constructor(seed: number) {
+  /** Streams of one seed are independent of each other: what is drawn from one changes nothing in another. */
+  constructor(seed: number, stream = 0) {
     this.#a = seed | 0
     this.#b = (seed / 0x1_0000_0000) | 0
-    this.#c = 0x9e3779b9 | 0
+    this.#c = (0x9e3779b9 ^ Math.imul(stream, 0x85ebca6b)) | 0
     this.#counter = 1
     for (let round = 0; round < 15; round += 1) this.#next()
   }

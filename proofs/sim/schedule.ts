@@ -19,6 +19,11 @@ export class Schedule {
     return this.#now
   }
 
+  /** Infinity when nothing is to happen. */
+  get nextTime(): number {
+    return this.#heap[0]?.time ?? Number.POSITIVE_INFINITY
+  }
+
   /** `delay` is in simulated units of time, 0 or more. */
   after(delay: number, run: () => void): void {
     this.#sequence += 1

@@ -7,6 +7,7 @@ const prime = 16_777_619
 export class Trace {
   readonly lines: string[] = []
   readonly #keepsLines: boolean
+  readonly #hashes = new Map<string, number>()
   #hash = 0x811c9dc5
 
   constructor(keepsLines: boolean) {
@@ -17,21 +18,42 @@ export class Trace {
     return (this.#hash >>> 0).toString(16).padStart(8, '0')
   }
 
-  /** `what` must be one of few constant words: it is hashed letter by letter. */
+  /** `what` has a `#` in the place of each number; there must be few of them. */
   add(time: number, what: string, ...numbers: readonly number[]): void {
     this.#mix(time)
-    for (let position = 0; position < what.length; position += 1) this.#mix(what.charCodeAt(position))
+    this.#mix(this.#hashOf(what))
     for (const number of numbers) this.#mix(number)
-    if (this.#keepsLines) this.lines.push(`${time} ${what} ${numbers.join(' ')}`)
+    if (!this.#keepsLines) return
+    let position = 0
+    const text = what.replaceAll('#', () => `${numbers[position++]}`)
+    this.lines.push(`${time}  ${text}`)
   }
 
-  message(time: number, what: string, message: Message): void {
+  /** A line for people alone: what it stands for is in the hash by what comes of it. */
+  note(text: () => string): void {
+    if (this.#keepsLines) this.lines.push(text())
+  }
+
+  message(time: number, what: 'receives' | 'lost' | 'cut', message: Message): void {
     this.#mix(time)
     this.#mix(what.charCodeAt(0))
     this.#mix(message.from * 8 + message.to)
     this.#mix(message.term)
     for (const number of fieldsOf(message)) this.#mix(number)
-    if (this.#keepsLines) this.lines.push(`${time} ${what} ${describe(message)}`)
+    if (this.#keepsLines) {
+      this.lines.push(`${time}  ${what === 'receives' ? '' : `${what} `}${describe(message)}`)
+    }
+  }
+
+  #hashOf(what: string): number {
+    const known = this.#hashes.get(what)
+    if (known !== undefined) return known
+    let hash = 0
+    for (let position = 0; position < what.length; position += 1) {
+      hash = Math.imul(hash ^ what.charCodeAt(position), prime)
+    }
+    this.#hashes.set(what, hash)
+    return hash
   }
 
   #mix(value: number): void {

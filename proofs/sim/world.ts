@@ -1,12 +1,13 @@
 import type { LeadershipChange } from '../../log/raft/effects.ts'
 import type { MemberId } from '../../log/raft/types.ts'
+import { type FaultCounts, type FaultName, noFaults } from './fault_counts.ts'
 import { History } from './history.ts'
 import type { Invariant, ProposalOutcome } from './invariant.ts'
 import { allInvariants } from './invariants/all.ts'
 import { SimulatedMember } from './member.ts'
 import { SimulatedNetwork } from './network.ts'
 import type { Profile } from './options.ts'
-import { drawProfile, tickUnits } from './options.ts'
+import { drawProfile } from './options.ts'
 import { Random } from './random.ts'
 import { Schedule } from './schedule.ts'
 import { Trace } from './trace.ts'
@@ -17,8 +18,13 @@ export interface Counters {
   accepted: number
   acknowledged: number
   reads: number
-  faults: number
 }
+
+/** Streams of the seed: what is done, what is asked, and what each part draws for itself do not disturb one another. */
+export const streams = { faults: 1, clients: 2, network: 3, clientsAfterwards: 4, members: 8 } as const
+
+/** Between the streams of two variants. */
+const variantDistance = 64
 
 /** Everything there is in one simulation. */
 export class World {
@@ -31,45 +37,77 @@ export class World {
   readonly members: readonly SimulatedMember[]
   readonly network: SimulatedNetwork
   readonly invariants: readonly Invariant[]
-  readonly counters: Counters = { elections: 0, accepted: 0, acknowledged: 0, reads: 0, faults: 0 }
+  readonly counters: Counters = { elections: 0, accepted: 0, acknowledged: 0, reads: 0 }
+  readonly faultCounts: FaultCounts = noFaults()
+  /** Payload ids are 1, 2, 3, … */
+  lastProposedId = 0
   /** The newest payload id that was acknowledged in the order of the ids. */
   lastAcknowledgedId = 0
 
-  constructor(seed: number, memberCount: number, keepsTrace: boolean, profile?: Profile) {
+  /** Without `profile` it is drawn. A `variant` draws differently for network and members, and the same for all else. */
+  constructor(
+    seed: number,
+    memberCount: number,
+    keepsTrace: boolean,
+    profile: Profile | null = null,
+    variant = 0,
+  ) {
     this.random = new Random(seed)
+    const drawnProfile = drawProfile(this.random)
+    this.profile = profile ?? drawnProfile
     this.trace = new Trace(keepsTrace)
-    this.profile = profile ?? drawProfile(this.random)
     this.memberIds = Array.from({ length: memberCount }, (_, position) => position + 1)
-    this.network = new SimulatedNetwork(this.schedule, this.random, this.trace, (message) => {
-      this.members[message.to - 1]?.receive(message)
-    })
+    const stream = (number: number): Random => new Random(seed, number + variant * variantDistance)
+    this.network = new SimulatedNetwork(
+      this.schedule,
+      stream(streams.network),
+      this.trace,
+      (fault) => this.count(fault),
+      (message) => this.members[message.to - 1]?.receive(message),
+    )
     this.network.faults = this.profile.network
     this.invariants = allInvariants(this.history, memberCount, () => this.members)
-    this.members = this.memberIds.map((id) => new SimulatedMember(id, tickUnits, this))
-    for (const member of this.members) {
+    const randoms = this.memberIds.map((id) => stream(streams.members + id))
+    this.members = this.memberIds.map(
+      (id, position) => new SimulatedMember(id, randoms[position] ?? this.random, this),
+    )
+    for (const [position, member] of this.members.entries()) {
       if (this.profile.isNew) member.disk.wipe('founding')
       member.start()
-      this.#keepTicking(member)
+      this.#keepTicking(member, randoms[position] ?? this.random)
     }
   }
 
+  count(fault: FaultName): void {
+    this.faultCounts[fault] += 1
+  }
+
   noteLeadership(member: SimulatedMember, change: LeadershipChange): void {
-    this.trace.add(this.schedule.now, 'leader', member.id, change.term, change.leader, change.firstIndex)
-    if (change.firstIndex !== 0) this.counters.elections += 1
+    const { term, leader, firstIndex } = change
+    if (leader === 0) this.trace.add(this.schedule.now, '# sees nobody lead term #', member.id, term)
+    else if (firstIndex === 0) {
+      this.trace.add(this.schedule.now, '# sees # lead term #', member.id, leader, term)
+    } else {
+      this.trace.add(this.schedule.now, '# leads term # from entry # on', member.id, term, firstIndex)
+      this.counters.elections += 1
+    }
     for (const invariant of this.invariants) invariant.leadershipChanged?.(member, change)
   }
 
   noteCommit(member: SimulatedMember, commit: number): void {
     if (commit <= this.history.lastIndex) return
     const from = this.history.lastIndex + 1
-    for (const entry of member.log.slice(from - 1, commit)) this.history.add(entry, member.committingTerm)
-    this.trace.add(this.schedule.now, 'commit', member.id, commit)
+    for (let index = from; index <= commit; index += 1) {
+      const entry = member.log[index - 1]
+      if (entry !== undefined) this.history.add(entry, member.committingTerm)
+    }
+    this.trace.add(this.schedule.now, '# commits #', member.id, commit)
     for (const invariant of this.invariants) invariant.historyGrew?.(member, from, commit)
   }
 
   noteRead(member: SimulatedMember, index: number, committedAtStart: number): void {
     this.counters.reads += 1
-    this.trace.add(this.schedule.now, 'read', member.id, index)
+    this.trace.add(this.schedule.now, '# answers a read at #', member.id, index)
     const read = { member: member.id, committedAtStart }
     for (const invariant of this.invariants) invariant.readFinished?.(member, index, read)
   }
@@ -83,10 +121,10 @@ export class World {
     for (const invariant of this.invariants) invariant.proposalSettled?.(id, index, outcome)
   }
 
-  #keepTicking(member: SimulatedMember): void {
-    this.schedule.after(this.random.between(1, Math.max(1, 2 * member.tickPeriod - 1)), () => {
+  #keepTicking(member: SimulatedMember, random: Random): void {
+    this.schedule.after(random.between(1, Math.max(1, 2 * member.clock.period - 1)), () => {
       member.tick()
-      this.#keepTicking(member)
+      this.#keepTicking(member, random)
     })
   }
 }

@@ -1,4 +1,4 @@
-import type { RaftLimits } from '../config.ts'
+import { defaultLimits, type RaftLimits } from '../config.ts'
 import { describe } from '../describe.ts'
 import type { Effects, Write } from '../effects.ts'
 import { Raft } from '../raft.ts'
@@ -60,8 +60,9 @@ export class Cluster {
   readonly members = new Map<MemberId, ClusterMember>()
   readonly inTransit: Message[] = []
   readonly #cut = new Set<string>()
+  readonly #delivered: Message[] = []
   readonly #ids: readonly MemberId[]
-  readonly #limits: Partial<RaftLimits>
+  #limits: Partial<RaftLimits>
   #draws = 0
   /** Told of all that happens. */
   onEvent: (text: string) => void = () => {}
@@ -137,8 +138,29 @@ export class Cluster {
   deliver(message: Message): void {
     const member = this.member(message.to)
     if (!member.isRunning) return
+    this.#delivered.push(message)
     member.raft.step(message)
     this.work(message.to)
+  }
+
+  /** Restarts all members with another limit. */
+  limit(name: string, value: number): void {
+    if (!Object.hasOwn(defaultLimits, name)) throw new RangeError(`no such limit: ${name}`)
+    this.#limits = { ...this.#limits, [name]: value }
+    for (const id of this.#ids) {
+      this.crash(id)
+      this.restart(id)
+    }
+  }
+
+  /** The newest append on the link that began with entry `index` arrives a second time. */
+  repeat(from: MemberId, to: MemberId, index: number): void {
+    const again = this.#delivered.findLast(
+      (message) => message.from === from && message.to === to && firstEntry(message) === index,
+    )
+    if (again === undefined) throw new RangeError(`${from} has sent ${to} no entries from ${index} on`)
+    this.onEvent(`again ${describe(again)}`)
+    this.deliver(again)
   }
 
   /** Delivers what is in transit, and what that causes, until all is quiet. */
@@ -261,6 +283,10 @@ export class Cluster {
     const config = { id, members: this.#ids, electionTicks, heartbeatTicks, random, limits: this.#limits }
     return new Raft({ ...config, standing }, disk.view, disk.hardState)
   }
+}
+
+function firstEntry(message: Message): number | undefined {
+  return message.type === 'append_request' ? message.entries[0]?.index : undefined
 }
 
 function describeWrite(write: Write): string {

@@ -5,7 +5,7 @@ const clusterSize = 3
 
 type Command = (cluster: Cluster, words: readonly string[]) => string | void
 
-/** What a transcript may say; a result that is text is shown. Members are numbers, a link is written `1>3`. */
+/** What a transcript may say; a result that is text is shown. Members are numbers, a link is written `1→3`. */
 const commands: Readonly<Record<string, Command>> = {
   elect: (cluster, [id]) => quietly(cluster, () => cluster.elect(memberOf(id))),
   campaign: (cluster, [id]) => cluster.campaign(memberOf(id)),
@@ -17,10 +17,10 @@ const commands: Readonly<Record<string, Command>> = {
     cluster.work(memberOf(from))
     return isBegun ? 'begun' : 'refused'
   },
-  cut: (cluster, [link]) => {
-    const [from, to] = (link ?? '').split('>')
-    cluster.cut(memberOf(from), memberOf(to))
-  },
+  // From now on, until `heal`.
+  drop: (cluster, [link]) => cluster.cut(...linkOf(link)),
+  repeat: (cluster, [link, index]) => cluster.repeat(...linkOf(link), Number(index)),
+  limit: (cluster, [name, value]) => cluster.limit(name ?? '', Number(value)),
   isolate: (cluster, [id]) => cluster.isolate(memberOf(id)),
   heal: (cluster) => cluster.heal(),
   'hold-disk': (cluster, [id]) => cluster.holdDisk(memberOf(id)),
@@ -76,6 +76,11 @@ function memberOf(word: string | undefined): MemberId {
   const id = Number(word)
   if (!Number.isSafeInteger(id) || id < 1 || id > clusterSize) throw new RangeError(`no such member: ${word}`)
   return id
+}
+
+function linkOf(word: string | undefined): [MemberId, MemberId] {
+  const [from, to] = (word ?? '').split('→')
+  return [memberOf(from), memberOf(to)]
 }
 
 function status(cluster: Cluster): string {

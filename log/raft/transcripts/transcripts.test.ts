@@ -18,8 +18,11 @@ test.each(files)('%s is what happens (UPDATE_TRANSCRIPTS=1 writes it anew)', (fi
   else expect(actual).toBe(golden)
 })
 
-test('an unknown command or member is refused', () => {
+test('an unknown command, member or limit is refused', () => {
   expect(() => runTranscript('> explode 1\n')).toThrow('no such command: explode 1')
   expect(() => runTranscript('> toString\n')).toThrow('no such command')
   expect(() => runTranscript('> crash 4\n')).toThrow('no such member: 4')
+  expect(() => runTranscript('> drop 1-3\n')).toThrow('no such member: 1-3')
+  expect(() => runTranscript('> limit patience 1\n')).toThrow('no such limit: patience')
+  expect(() => runTranscript('> elect 1\n> repeat 1→2 9\n')).toThrow('1 has sent 2 no entries from 9 on')
 })

@@ -90,9 +90,9 @@ around(
         return
       }
       this.submit('Put', request, '').then(
-        ({ result }) => {
+        ({ result, revision: index }) => {
           const { revision } = this.header(result['revision'] as number)
-          settled.committed({ ...result, revision })
+          settled.committed({ ...result, revision }, index)
         },
         (why: unknown) => settled.undone(why as Rejection),
       )

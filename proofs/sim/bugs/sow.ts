@@ -9,20 +9,27 @@ import type { Bug } from './bug.ts'
 type Run = (seed: number, options: SimulationOptions) => SimulationResult
 
 const root = join(import.meta.dirname, '..', '..', '..')
-const folders = ['log/raft', 'proofs/sim', 'proofs/sim/invariants']
+const folders = [
+  'log/raft',
+  'proofs/sim',
+  'proofs/sim/bugs',
+  'proofs/sim/disk',
+  'proofs/sim/faults',
+  'proofs/sim/invariants',
+]
 
 /**
  * Copies the core and the simulation to a temporary directory, sows the bug there, and gives `use` the simulation that
- * runs the copy. Throws RangeError when the bug no longer fits the source.
+ * runs the copy, and where it is. Throws RangeError when the bug no longer fits the source.
  */
-export async function withBug<T>(bug: Bug | null, use: (run: Run) => T): Promise<T> {
+export async function withBug<T>(bug: Bug | null, use: (run: Run, directory: string) => T): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'sown-bug-'))
   try {
     for (const folder of folders) copySources(folder, directory)
     writeFileSync(join(directory, 'package.json'), '{"type":"module"}\n')
     if (bug !== null) writeFileSync(join(directory, bug.file), sownText(bug))
     const module = (await import(pathToFileURL(join(directory, 'proofs/sim/sim.ts')).href)) as { run: Run }
-    return use(module.run)
+    return use(module.run, directory)
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }

@@ -7,6 +7,7 @@ const name = 'durable before ack'
 /**
  * Term, vote and entries are durable before anyone is told of them (Raft figure 2, "updated on stable storage before
  * responding"). So is a candidate's own term: a grant must not outlive a crash that takes back what it was given for.
+ * And the mark that lets storage notice a tail that vanished is written before anything is told of the tail.
  */
 export function durableBeforeAck(): Invariant {
   return {
@@ -33,6 +34,14 @@ export function durableBeforeAck(): Invariant {
         throw new Violation(name, `member ${member.id} leads term ${message.term}, which is not durable`)
       }
       if (message.type === 'append_response' && message.success) checkAcknowledgement(member, message)
+    },
+    writeReported(member, write) {
+      if (member.markedWrite < write.sequence) {
+        throw new Violation(
+          name,
+          `member ${member.id} was told that write ${write.sequence} is durable before the mark says so`,
+        )
+      }
     },
     writeDurable(member, write) {
       const last = write.entries.at(-1)
