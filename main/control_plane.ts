@@ -1,3 +1,4 @@
+import iam from '../domains/iam/contract.ts'
 import { authenticate, withTokenValue } from '../domains/iam/token.ts'
 import type { Actor } from '../domains/kernel/domain.ts'
 import type { Platform } from '../domains/kernel/platform.ts'
@@ -29,7 +30,7 @@ import type { Runner } from '../projections/kernel/runner.ts'
 import { createBackup } from './backup/create.ts'
 import { concernedBy, whenRealized } from './realized.ts'
 import { Sight } from './sight.ts'
-import { placeOf, readPermission, sinceRevision, visible } from './visibility.ts'
+import { placeOf, readPermission, sinceRevision, verdict, visible } from './visibility.ts'
 
 const TIMEOUT_MS = 30_000
 const ENTRIES_MAX = 1000
@@ -328,6 +329,7 @@ export class LocalControlPlane implements ControlPlane {
       )
     }
     this.#authorizeRealizer(actor, permission, kind === 'host' ? node : undefined)
+    if (kind !== 'host') this.#requireOwnName(actor, `${kind}-${node}`, realizer)
     if (!this.#platform.heartbeats.record({ realizer, realizedRevision, history }))
       throw new Rejection('OVERLOADED', 'too many realizers send heartbeats')
   }
@@ -344,6 +346,16 @@ export class LocalControlPlane implements ControlPlane {
     if (row !== undefined && row.serviceAccount === actor.principal) return
     engine.authorize(actor, 'vm.hosts.set-policy', 'system', '')
     if (row === undefined && host !== '') reject('NOT_FOUND', `host ${host} is not registered`, { host })
+  }
+
+  /** A name server or a balancer speaks for the node that its service account is named after; operators for any. */
+  #requireOwnName(actor: Actor, account: string, realizer: string): void {
+    const { engine } = this.#platform
+    if (engine.state.resource(iam, 'service_account').get(actor.principal)?.name === account) return
+    if (verdict(engine, actor, 'vm.hosts.set-policy', { scope: 'system', name: '' }).allowed) return
+    reject('PERMISSION_DENIED', `heartbeats of ${realizer} come from the service account ${account} alone`, {
+      realizer,
+    })
   }
 
   leaderAddress(): string | undefined {

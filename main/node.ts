@@ -12,12 +12,13 @@ import type { ClientCertificates } from '../log/tls/guard.ts'
 import { WatchedTls } from '../log/tls/watched.ts'
 import { Runner } from '../projections/kernel/runner.ts'
 import { createBackup } from './backup/create.ts'
+import { closeAll } from './close_all.ts'
 import { ETCD_PORT, listenOf, type NodeConfig, splitAddress } from './config.ts'
 import { LocalControlPlane } from './control_plane.ts'
 import { listening } from './listen_error.ts'
 import { requireSafeListening } from './listening.ts'
 import { logDirectory, refuseLostLog } from './member_files.ts'
-import { newSecret, readMasterKey, readOrCreate } from './secrets.ts'
+import { newSecret, readMasterKey, readOrCreate, readShared } from './secrets.ts'
 
 const STOP_GRACE_MS = 2000
 /** What the log takes when the configuration says nothing. */
@@ -66,7 +67,7 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
   const tls = await openTls(config, warn)
   const closing: (() => Promise<void>)[] = [async () => tls?.close()]
   const close = async (): Promise<void> => {
-    for (const step of closing.splice(0).reverse()) await step()
+    await closeAll(closing.splice(0).reverse())
   }
   const logOptions = {
     ...membership,
@@ -195,7 +196,7 @@ async function membershipOf(
     return { clusterId, clusterSecret, memberId: 1, members: [member], listen: peer }
   }
   const { id, secretFile, member, members } = config.cluster
-  const clusterSecret = await readOrCreate(secretFile, newSecret)
+  const clusterSecret = await readShared(secretFile)
   return {
     clusterId: id,
     clusterSecret,

@@ -79,6 +79,22 @@ describe('the quickstart, interrupted', { timeout: 2 * STEP_MS + 600_000 }, () =
     expect(await readdir(join(directory, 'work'))).toEqual(['images'])
   })
 
+  it('by kill -9 while guests boot, leaves no process and no file either', async () => {
+    const lock = await acquireQemuLock()
+    onTestFinished(() => lock.release())
+    const directory = await checkout()
+    const run = start(directory)
+    await says(run, 'web-2 running')
+    expect((await processesOf(directory)).filter((line) => line.startsWith('qemu-system'))).toHaveLength(2)
+    run.child.kill('SIGKILL')
+    await run.ended
+    await vi.waitFor(async () => expect(await processesOf(directory)).toEqual([]), {
+      timeout: STEP_MS,
+      interval: 100,
+    })
+    expect(await readdir(join(directory, 'work'))).toEqual(['images'])
+  })
+
   it('while the cloud starts, leaves no process and no file', async () => {
     const directory = await checkout()
     const run = start(directory)

@@ -1,8 +1,10 @@
+import type { Heartbeat } from '../domains/kernel/heartbeats.ts'
 import type { Platform } from '../domains/kernel/platform.ts'
 import type { DecisionRecord } from '../domains/kernel/record.ts'
 import { Rejection } from '../domains/kernel/rejection.ts'
 
-const POLL_MS = 20
+/** What is told of realizers, and the history of the log. */
+export type RealizedBy = Pick<Platform, 'heartbeats' | 'history'>
 
 /** Which realizers a decision concerns: the hosts of the incarnations it touches, and every name server or balancer where zones or balancers change. */
 export function concernedBy(record: DecisionRecord, platform: Platform): readonly string[] {
@@ -21,28 +23,46 @@ export function concernedBy(record: DecisionRecord, platform: Platform): readonl
   return [...concerned]
 }
 
-/** Resolves once every realizer has reported a cursor at or past the revision. Rejects with TIMEOUT, naming those that have not. */
+/**
+ * Resolves once every realizer has reported a cursor at or past the revision, in the history of the log. Rejects with TIMEOUT, naming
+ * those that have not.
+ */
 export async function whenRealized(
-  platform: Platform,
+  platform: RealizedBy,
   realizers: readonly string[],
   revision: number,
   timeoutMilliseconds: number,
 ): Promise<void> {
-  const deadline = performance.now() + timeoutMilliseconds
-  const behind = (): readonly string[] =>
-    realizers.filter((realizer) => (platform.heartbeats.of(realizer)?.realizedRevision ?? 0) < revision)
-  for (let waiting = behind(); waiting.length > 0; waiting = behind()) {
-    if (performance.now() > deadline) {
-      const cursors = waiting.map(
-        (realizer) =>
-          `${realizer} is at ${platform.heartbeats.of(realizer)?.realizedRevision ?? 'no revision it has told'}`,
-      )
-      throw new Rejection(
-        'TIMEOUT',
-        `committed at revision ${revision}, but not realized in ${timeoutMilliseconds} ms: ${cursors.join(', ')}`,
-        { revision, waiting },
-      )
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+  const { heartbeats } = platform
+  const reached = (realizer: string): boolean => {
+    const beat = heartbeats.of(realizer)
+    return beat !== undefined && beat.history === platform.history && beat.realizedRevision >= revision
   }
+  const behind = (): readonly string[] => realizers.filter((realizer) => !reached(realizer))
+  if (behind().length === 0) return
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const timer = setTimeout(() => {
+    const waiting = behind()
+    const cursors = waiting.map(
+      (realizer) => `${realizer} is at ${cursorOf(heartbeats.of(realizer), platform)}`,
+    )
+    const message = `committed at revision ${revision}, but not realized in ${timeoutMilliseconds} ms: ${cursors.join(', ')}`
+    reject(new Rejection('TIMEOUT', message, { revision, waiting }))
+  }, timeoutMilliseconds)
+  const forget = heartbeats.onBeat(() => {
+    if (behind().length === 0) resolve()
+  })
+  try {
+    await promise
+  } finally {
+    clearTimeout(timer)
+    forget()
+  }
+}
+
+function cursorOf(beat: Heartbeat | undefined, { history }: RealizedBy): string {
+  if (beat === undefined) return 'no revision it has told'
+  return beat.history === history
+    ? String(beat.realizedRevision)
+    : `${beat.realizedRevision} of another history`
 }

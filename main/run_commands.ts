@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { loadDomains } from '../domains/load.ts'
@@ -27,6 +27,13 @@ const say = (line: string): void => {
   process.stdout.write(`${line}\n`)
 }
 
+/** Nobody is left who would. */
+async function discard(data: string, throwAway: string | undefined): Promise<void> {
+  if (throwAway === undefined) return
+  await endIncarnations(resolve(data, 'host'))
+  await rm(throwAway, { recursive: true, force: true })
+}
+
 /** `up`: a node, by default with everything on this machine. */
 export const upCommand: ExtraCommand = (program) => {
   program
@@ -41,6 +48,12 @@ export const upCommand: ExtraCommand = (program) => {
       'configuration (JSON): name, roles, cluster, listen, tls; see docs/operating.md',
     )
     .option('--insecure', 'serve plaintext to other machines too: tokens and all can be read on the way')
+    .addOption(
+      new Option(
+        '--throw-away <dir>',
+        'end the instances and remove this directory when whoever started this process is gone',
+      ).hideHelp(),
+    )
     .option('--roles <roles>', `what this node is, of ${roles.join(', ')} (comma-separated)`, parseRoles)
     .action(
       async ({
@@ -48,11 +61,13 @@ export const upCommand: ExtraCommand = (program) => {
         config: file,
         roles: wanted,
         insecure = false,
+        throwAway,
       }: {
         data: string
         config?: string
         insecure?: boolean
         roles?: readonly Role[]
+        throwAway?: string
       }) => {
         const config = file === undefined ? {} : await readConfig(file)
         const supervised = process.env['ULTRACLOUD_SUPERVISED'] === '1'
@@ -69,8 +84,11 @@ export const upCommand: ExtraCommand = (program) => {
           say,
           onFatal: die,
           signal: ending.signal,
-        }).catch((error: unknown) => {
-          if (ending.signal.aborted) process.exit(0)
+        }).catch(async (error: unknown) => {
+          if (ending.signal.aborted) {
+            if ((await told) === 'orphaned') await discard(data, throwAway)
+            process.exit(0)
+          }
           // Nothing is left that could be told to end.
           if (supervised) process.stdin.destroy()
           throw error
@@ -82,9 +100,10 @@ export const upCommand: ExtraCommand = (program) => {
         )
         say(`  administrator's token: ${facts.tokenFile}`)
         say(`ready ${JSON.stringify(facts)}`)
-        await told
+        const why = await told
         say('stopping')
         await node.close()
+        if (why === 'orphaned') await discard(data, throwAway)
       },
     )
 }

@@ -26,6 +26,15 @@ export async function readOrCreate(path: string, content: () => string): Promise
   return (await readFile(path, 'utf8')).trim()
 }
 
+/** The secret in a file that others have as well. Throws ConfigError when it is not there: one that is made here nobody else would know. */
+export async function readShared(path: string): Promise<string> {
+  const found = await readFile(path, 'utf8').catch((error: Error) => {
+    throw new ConfigError(`the members' secret is needed, the same on each of them: ${error.message}`)
+  })
+  if (found.trim() === '') throw new ConfigError(`${path} is empty: it must hold the members' secret`)
+  return found.trim()
+}
+
 /** 32 random bytes in hexadecimal. */
 export function newSecret(): string {
   return randomBytes(32).toString('hex')

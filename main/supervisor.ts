@@ -99,18 +99,18 @@ export class Supervised {
   }
 }
 
-/** For a supervised process: resolves when it is told to end, or when its supervisor is gone. */
-export function whenToldToEnd(supervised: boolean): Promise<void> {
+/** For a supervised process: resolves when it is told to end, or when its supervisor is gone, with which of both. */
+export function whenToldToEnd(supervised: boolean): Promise<'told' | 'orphaned'> {
   return new Promise((resolve) => {
-    const end = (): void => {
+    const end = (why: 'told' | 'orphaned') => (): void => {
+      resolve(why)
       if (supervised) process.stdin.destroy()
-      resolve()
     }
-    process.once('SIGTERM', end)
-    process.once('SIGINT', end)
+    process.once('SIGTERM', end('told'))
+    process.once('SIGINT', end('told'))
     if (!supervised) return
-    process.stdin.on('end', end)
-    process.stdin.on('close', end)
+    process.stdin.on('end', end('orphaned'))
+    process.stdin.on('close', end('orphaned'))
     process.stdin.resume()
   })
 }

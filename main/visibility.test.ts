@@ -89,6 +89,26 @@ describe('what an actor may see', () => {
       expect(() => visible(engine, viewer, kind(id), undefined), id).toThrow(denied)
   })
 
+  test('is every image and the roles of every cloud, with the permission for some project', () => {
+    const world = new World()
+    world.run('iam.CreateRole', { name: 'own', permissions: ['dns.*'] })
+    const editor = world.user('ann', 'editor', 'red')
+    expect(visible(world.engine, editor, kind('vm.image'), undefined)).toBeUndefined()
+    const roles = visible(world.engine, editor, kind('iam.role'), undefined)
+    expect(Object.keys(roles?.since ?? {})).toEqual([
+      'admin',
+      'owner',
+      'editor',
+      'viewer',
+      'host',
+      'balancer',
+      'dns',
+    ])
+    const dns = world.user('bob', 'dns', 'red')
+    for (const id of ['vm.image', 'iam.role'])
+      expect(() => visible(world.engine, dns, kind(id), undefined), id).toThrow(denied)
+  })
+
   test('begins anew with a project of the same name', () => {
     const world = new World()
     const before = world.since('red')

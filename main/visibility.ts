@@ -1,4 +1,5 @@
 import iam from '../domains/iam/contract.ts'
+import { builtInRoles } from '../domains/iam/roles.ts'
 import { type Actor, nameKey, type Verdict } from '../domains/kernel/domain.ts'
 import type { Engine } from '../domains/kernel/engine.ts'
 import type { Kind } from '../domains/kernel/registry.ts'
@@ -33,9 +34,16 @@ export function placeOf(kind: Kind, name: string, project: string | undefined): 
   return system
 }
 
+/** What whoever may read it in some project or organization may read though it is of none: all images, and the roles of every cloud. */
+const shared: ReadonlyMap<string, Visible> = new Map([
+  ['vm.image', undefined],
+  ['iam.role', { column: 'name', since: Object.fromEntries(builtInRoles.map(({ name }) => [name, 0])) }],
+])
+
 /**
  * What of a kind an actor may read, by today's policy: everything with the permission for the system; else the rows of the
- * projects for which it has it (of the organizations and projects themselves: those). Rejects with PERMISSION_DENIED where that
+ * projects for which it has it (of the organizations and projects themselves: those); images and the roles of every cloud with the
+ * permission for any of them. Rejects with PERMISSION_DENIED where that
  * is nothing.
  */
 export function visible(engine: Engine, actor: Actor, kind: Kind, project: string | undefined): Visible {
@@ -48,6 +56,7 @@ export function visible(engine: Engine, actor: Actor, kind: Kind, project: strin
     if (!allowed) reject('PERMISSION_DENIED', why, { permission, project })
     return { column: 'project', since: { [project]: createdRevision(engine, place) } }
   }
+  if (shared.has(kind.id) && isAllowedSomewhere(engine, actor, permission)) return shared.get(kind.id)
   const since: Record<string, number> = {}
   const scope = kind.id === 'iam.organization' ? 'organization' : 'project'
   if (placeOf(kind, '', '') !== system) {
@@ -56,6 +65,13 @@ export function visible(engine: Engine, actor: Actor, kind: Kind, project: strin
   }
   if (Object.keys(since).length === 0) reject('PERMISSION_DENIED', everywhere.why, { permission })
   return { column: kind.resource.scope === 'project' ? 'project' : 'name', since }
+}
+
+function isAllowedSomewhere(engine: Engine, actor: Actor, permission: string): boolean {
+  for (const scope of ['organization', 'project'] as const)
+    for (const { name } of engine.state.resource(iam, scope).values())
+      if (verdict(engine, actor, permission, { scope, name }).allowed) return true
+  return false
 }
 
 /** From which revision on an actor may see what is in a place: all of it with the permission for the system. */

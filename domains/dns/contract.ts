@@ -23,7 +23,7 @@ const NameServers = z.array(DomainName).min(1).max(13)
 const recordSetTypes = ['A', 'AAAA', 'NS', 'CNAME', 'MX', 'TXT', 'SRV', 'PTR', 'CAA'] as const
 
 export const zone = resource({
-  doc: 'A zone this cloud is authoritative for. Its name is its domain name; its serial follows the log’s revision.',
+  doc: 'A zone this cloud is authoritative for. Its name is its domain name; its serial is the time of its last change in seconds, or one more than before where that is larger.',
   plural: 'zones',
   scope: 'project',
   fields: {

@@ -222,6 +222,13 @@ class DecisionContext implements Context {
     this.commandId = decision.circumstances.commandId
   }
 
+  allows(permission: string): boolean {
+    const { state } = this.#decision
+    return [...state.registry.all.values()].every(
+      ({ authorize }) => authorize?.(state, this.actor, permission, 'system', '').allowed ?? true,
+    )
+  }
+
   uid(): string {
     return this.#decision.uid()
   }

@@ -103,6 +103,8 @@ export interface Context<S extends StateSpec = StateSpec> extends Resources {
   readonly revision: number
   readonly actor: Actor
   readonly commandId: string
+  /** Whether the actor has a permission everywhere, as an operator has. */
+  allows(permission: string): boolean
   /** A new uid (RFC 9562 UUIDv7), from the entry's time and recorded seed. */
   uid(): string
   /** Evolves the state by an event of this domain at once, within this decision. */

@@ -19,6 +19,7 @@ export interface Beat extends Heartbeat {
 export class Heartbeats {
   readonly #clock: () => number
   readonly #beats = new Map<string, Beat>()
+  readonly #listeners = new Set<() => void>()
   #since = 0
 
   constructor(clock: () => number) {
@@ -44,7 +45,14 @@ export class Heartbeats {
       if (this.#beats.size >= REALIZERS_MAX) return false
     }
     this.#beats.set(heartbeat.realizer, { ...heartbeat, at })
+    for (const listener of this.#listeners) listener()
     return true
+  }
+
+  /** Calls back after each heartbeat, until the returned function is called. */
+  onBeat(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   of(realizer: string): Beat | undefined {

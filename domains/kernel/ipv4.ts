@@ -35,6 +35,27 @@ export function contains(outer: Range, inner: Pick<Range, 'first' | 'last'>): bo
   return outer.first <= inner.first && inner.last <= outer.last
 }
 
+/** Addresses that mean something else on every machine or in every network (RFC 6890, RFC 5771, RFC 1112). */
+const notPublic = [
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  '224.0.0.0/4',
+  '240.0.0.0/4',
+].map((cidr) => parseCidr(cidr) as Range)
+
+/** Whether a valid address is the same from everywhere: of no private network, no single machine and no group. */
+export function isPublic(address: string): boolean {
+  const number = parseAddress(address)
+  return !notPublic.some(({ first, last }) => first <= number && number <= last)
+}
+
 /** Bits of an address below which one running total counts what is taken: widest first. */
 const levels = [
   ['taken65536', 16],

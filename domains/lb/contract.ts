@@ -209,7 +209,7 @@ export default contract({
       result: identified,
     }),
     CreateMember: command({
-      doc: 'Adds a port of an instance, or of an address, to a pool.',
+      doc: 'Adds a port of an instance, or of a public address, to a pool.',
       permission: 'lb.members.create',
       scope: 'project',
       request: {

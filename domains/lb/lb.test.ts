@@ -141,6 +141,33 @@ const cases: readonly Case[] = [
     gives: 'NOT_FOUND',
   },
   {
+    name: 'a tenant’s member is at no address that is near to the balancer',
+    given: [pool],
+    when: [
+      'lb.CreateMember',
+      inDefault('one', { pool: 'web', address: '169.254.169.254', port: 80 }),
+      (scenario) => addUser(scenario, 'dora', 'editor', 'default'),
+    ],
+    gives: 'INVALID_ARGUMENT',
+    saying: /169\.254\.169\.254 is no public address: a member is an instance .* or has a public address/,
+  },
+  {
+    name: 'a tenant’s member may be at a public address',
+    given: [pool],
+    when: [member[0], member[1], (scenario) => addUser(scenario, 'dora', 'editor', 'default')],
+    gives: ['lb.MemberCreated'],
+  },
+  {
+    name: 'an operator’s member may be anywhere',
+    given: [pool],
+    when: [
+      'lb.CreateMember',
+      inDefault('one', { pool: 'web', address: '127.0.0.1', port: 80 }),
+      (scenario) => addUser(scenario, 'oscar', 'admin'),
+    ],
+    gives: ['lb.MemberCreated'],
+  },
+  {
     name: 'a member’s weight is bounded',
     given: [pool, member],
     when: ['lb.UpdateMember', inDefault('one', { weight: 257 })],

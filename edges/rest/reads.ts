@@ -57,7 +57,7 @@ function listRequest(kind: Kind, project: string | undefined, query: unknown): R
   })
   if (Object.keys(filter).length > FILTERS_MAX)
     throw new Rejection('INVALID_ARGUMENT', `a list takes ${FILTERS_MAX} filters at most`)
-  checkFilter(kind, filter)
+  checkFilter(kind, filter, Object.keys(listQuery))
   const { page_size: pageSize, page_token: pageToken } = parsed
   return { kind: kind.id, project, filter, pageSize, pageToken, ...shown(parsed) }
 }

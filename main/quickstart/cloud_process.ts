@@ -16,8 +16,8 @@ export interface CloudProcessOptions {
   readonly images: string
   /** The file that takes what it prints; an earlier one is overwritten. */
   readonly log: string
-  /** Whether it may go on when this process has ended; otherwise it ends with it, however that ends. */
-  readonly mayStay: boolean
+  /** Undefined when it may go on when this process has ended; otherwise it ends with it, however that ends, and then removes this directory. */
+  readonly throwAway: string | undefined
 }
 
 /** `ultracloud up` as a process of its own. */
@@ -28,8 +28,10 @@ export class CloudProcess {
   /** Rejects with what it printed when it ends before it is ready, or takes longer than 90 s. */
   readonly ready: Promise<NodeFacts>
 
-  constructor({ directory, config, images, log, mayStay }: CloudProcessOptions) {
+  constructor({ directory, config, images, log, throwAway }: CloudProcessOptions) {
     const args = [program, 'up', '--data', directory, ...(config === undefined ? [] : ['--config', config])]
+    const mayStay = throwAway === undefined
+    if (throwAway !== undefined) args.push('--throw-away', throwAway)
     const output = openSync(log, 'w')
     // A process group of its own: an interrupt from the terminal is for this process, which ends the cloud in order.
     this.#child = spawn(process.execPath, args, {

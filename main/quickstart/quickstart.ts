@@ -142,7 +142,7 @@ export class Quickstart {
       config: this.#config,
       images: this.#images,
       log: this.#log,
-      mayStay: this.#keep,
+      throwAway: this.#keep ? undefined : this.#work,
     })
     const facts = await this.#cloud.ready
     this.#facts = facts

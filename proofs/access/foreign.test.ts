@@ -198,6 +198,21 @@ test('a host learns nothing of other hosts', async () => {
     expect(await told(() => cloud.admin.heartbeat(beat(realizer)))).toContain('INVALID_ARGUMENT')
 })
 
+test('a name server and a balancer speak for the node that their account is named after', async () => {
+  const beat = (realizer: string) => ({ realizer, realizedRevision: 0, history: '', incarnations: [] })
+  for (const [code, kind] of [
+    ['dn', 'dns'],
+    ['ba', 'balancer'],
+  ] as const) {
+    const client = cloud.client(tokenOf(population, code))
+    expect(await told(() => client.heartbeat(beat(`${kind}/two`)))).toContain(
+      `heartbeats of ${kind}/two come from the service account ${kind}-two alone`,
+    )
+    await client.heartbeat(beat(`${kind}/one`))
+    await cloud.admin.heartbeat(beat(`${kind}/two`))
+  }
+})
+
 test('no token is anywhere but in the answer that issued it', async () => {
   const values = population.principals.flatMap((principal) => principal.token ?? [])
   const signatures = values.map((value) => value.slice(-43)).filter((text) => !/^A+$/.test(text))

@@ -68,12 +68,12 @@ export async function populate(cloud: TestCloud): Promise<Population> {
     {
       code: 'dn',
       who: 'role dns, everywhere: the account of a name server',
-      token: await daemon(cloud, 'dns', 'dns'),
+      token: await daemon(cloud, 'dns-one', 'dns'),
     },
     {
       code: 'ba',
       who: 'role balancer, everywhere: the account of a balancer',
-      token: await daemon(cloud, 'balancer', 'balancer'),
+      token: await daemon(cloud, 'balancer-one', 'balancer'),
     },
     { code: 'OO', who: 'role owner, in organization blue', token: await ofOrganization(cloud, 'blue') },
     ...(await Promise.all(

@@ -1,5 +1,6 @@
 import type { RowOf } from '../../kernel/contract.ts'
 import type { Context, Decide } from '../../kernel/domain.ts'
+import { isPublic } from '../../kernel/ipv4.ts'
 import { reject } from '../../kernel/rejection.ts'
 import vmContract from '../../vm/contract.ts'
 import contract, { type pool } from '../contract.ts'
@@ -75,8 +76,21 @@ function endpointOf(
   const { project, instance, address } = request
   if ((instance === undefined) === (address === undefined))
     reject('INVALID_ARGUMENT', 'give either instance or address', { field: 'instance' })
-  if (instance === undefined) return { instance: null, address: address ?? null }
-  return { instance: context.need(vmContract, 'instance', project, instance).uid, address: null }
+  if (address !== undefined) {
+    requireReachable(context, address)
+    return { instance: null, address }
+  }
+  return { instance: context.need(vmContract, 'instance', project, instance ?? '').uid, address: null }
+}
+
+/** A balancer connects from where it runs: what is near to it, its own machine above all, is not for tenants to reach. */
+function requireReachable(context: Context, address: string): void {
+  if (isPublic(address) || context.allows('lb.members.create')) return
+  reject(
+    'INVALID_ARGUMENT',
+    `${address} is no public address: a member is an instance (give that), or has a public address; any other address takes lb.members.create everywhere, as operators have it`,
+    { field: 'address' },
+  )
 }
 
 function requireSoundMonitor(monitor: Monitor): void {
