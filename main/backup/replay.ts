@@ -79,7 +79,7 @@ class Replay {
   constructor(path: string, registry: Registry, moment: Moment | undefined) {
     this.#engine = new Engine(registry)
     this.#store = new ProjectionStore(path, registry, projections, eventProjections)
-    this.#store.database.exec('PRAGMA synchronous = OFF')
+    this.#store.beginLoad()
     this.#moment = moment
   }
 

@@ -1,14 +1,17 @@
-import { mkdtemp, open, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Actor } from '../../domains/kernel/domain.ts'
 import { Platform } from '../../domains/kernel/platform.ts'
+import { decodeRecord } from '../../domains/kernel/record.ts'
 import { Registry } from '../../domains/kernel/registry.ts'
 import libraryDomain from '../../domains/kernel/sample/index.ts'
 import { ScriptedLog } from '../../domains/kernel/scripted_log.ts'
 import { newCommandId } from '../../domains/kernel/uuid.ts'
 import { Runner } from './runner.ts'
+import { shelfPages } from './sample/shelf_pages.ts'
+import { ProjectionStore } from './store.ts'
 
 const actor: Actor = { principal: 'anna', kind: 'user' }
 const sound = new URL('./sample/worker.ts', import.meta.url)
@@ -51,7 +54,7 @@ async function newLog(rows: string, committed: ScriptedLog['committed'] = []): P
     made.confirm()
   }, 1)
   made.elect()
-  await vi.waitFor(() => expect(platform.leading).toBe(true), { timeout: 5000 })
+  await vi.waitFor(() => expect(platform.leading).toBe(true), { timeout: 20_000 })
   return made
 }
 
@@ -186,8 +189,8 @@ describe('rows that cannot be trusted', () => {
     await start(sound)
     await shelve(1, 600)
     await shown()
-    await expect.poll(() => runner.repaired).toBeTruthy()
-    await expect.poll(() => runner.rebuilding).toBe(false)
+    await expect.poll(() => runner.repaired, { timeout: 20_000 }).toBeTruthy()
+    await expect.poll(() => runner.rebuilding, { timeout: 20_000 }).toBe(false)
     expect(await names()).toHaveLength(601)
     expect(await runner.call('scrub', {})).toEqual([])
     expect(fatal).toEqual([])
@@ -212,11 +215,36 @@ describe('rows that cannot be trusted', () => {
     log = await newLog('other rows')
     await shelve(before + 5, 1000)
     await start(sound)
-    await vi.waitFor(() => expect(runner.repaired).toMatch(/another log/), { timeout: 5000 })
+    await vi.waitFor(() => expect(runner.repaired).toMatch(/another log/), { timeout: 20_000 })
     await shown()
     expect(await names()).toHaveLength(before + 5)
     expect(runner.resumedRevision).toBe(0)
     expect(fatal).toEqual([])
+  })
+})
+
+describe('a file that was not filled to its end', () => {
+  it('is thrown away: it may hold anything', async () => {
+    await shelve(50)
+    const generation = join(directory, 'projections', '1')
+    await mkdir(generation, { recursive: true })
+    const store = new ProjectionStore(join(generation, 'projections.sqlite'), new Registry([libraryDomain]), [
+      shelfPages,
+    ])
+    store.beginLoad()
+    store.apply(
+      log.committed.slice(0, 20).map(({ index, kind, payload }) => ({
+        revision: index,
+        record: kind === 'noop' ? null : decodeRecord(payload),
+      })),
+    )
+    store.close()
+    await start(sound)
+    await shown()
+    expect(await names()).toHaveLength(50)
+    expect(runner.resumedRevision).toBe(0)
+    expect(await runner.call('scrub', {})).toEqual([])
+    expect((await readdir(join(directory, 'projections'))).sort()).toEqual(['1', 'current'])
   })
 })
 

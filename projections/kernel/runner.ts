@@ -162,6 +162,10 @@ export class Runner {
     let first = true
     while (!signal.aborted) {
       this.#checkOpen()
+      if (this.#loading !== undefined) {
+        await this.#changed(performance.now() + 1000, signal)
+        continue
+      }
       const { checkpoint, changed, quarantined } = this.#live.progress
       const pending =
         checkpoint.history !== history ||

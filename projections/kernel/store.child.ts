@@ -40,13 +40,18 @@ export function openStore(path: string): ProjectionStore {
   return new ProjectionStore(path, new Registry([libraryDomain]), [shelfPages])
 }
 
-/** `node store.child.ts FILE`: goes on from the checkpoint of a file as fast as it can, until it is killed. Prints each checkpoint. */
+/** What a killed process can do meanwhile on a busy machine is bounded. */
+const ENTRIES_MAX = 5000
+
+/** `node store.child.ts FILE`: goes on from the checkpoint of a file as fast as it can, then waits to be killed. Prints each checkpoint. */
 function main(path: string): void {
   const store = openStore(path)
-  for (let next = store.checkpoint.revision + 1; ; next = store.checkpoint.revision + 1) {
+  const end = store.checkpoint.revision + ENTRIES_MAX
+  for (let next = store.checkpoint.revision + 1; next < end; next = store.checkpoint.revision + 1) {
     store.apply(Array.from({ length: 50 }, (_, i) => ({ revision: next + i, record: recordAt(next + i) })))
     process.stdout.write(`${store.checkpoint.revision}\n`)
   }
+  setInterval(() => undefined, 1000)
 }
 
 const [, , path] = process.argv

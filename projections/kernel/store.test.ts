@@ -230,6 +230,94 @@ describe('a feed in batches', () => {
   })
 })
 
+describe('a file', () => {
+  let directory: string
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'ultracloud-projections-'))
+  })
+  afterEach(() => rm(directory, { recursive: true }))
+
+  const uid = (i: number) => `shelf ${String(i).padStart(6, '0')}`
+  /** More rows than memory has room for: they come, change and go, those of long ago too. */
+  function life(revision: number): Events {
+    const events: { readonly type: string; readonly data: object }[] = [put(uid(revision))]
+    const old = Math.floor(revision / 3)
+    if (revision % 3 === 0) events.push({ type: 'ShelfResized', data: { uid: uid(old), capacity: revision } })
+    if (revision % 7 === 1 && old % 3 === 1 && revision > 7)
+      events.push({
+        type: 'BookAdded',
+        data: { ...shelf(`book ${revision}`), shelf: uid(old), pages: 1, sequel: null },
+      })
+    return events
+  }
+  const records = Array.from({ length: 7000 }, (_, i) => ({
+    revision: i + 1,
+    record: recordOf(i + 1, life(i + 1)),
+  }))
+  function open(name: string): ProjectionStore {
+    const store = openStore(join(directory, name))
+    stores.push(store)
+    return store
+  }
+  function take(store: ProjectionStore, from: number, to: number, batch: number): void {
+    for (let at = from; at < to; at += batch) store.apply(records.slice(at, Math.min(to, at + batch)))
+  }
+  const shown = (store: ProjectionStore) => ({
+    digests: store.digests,
+    rows: ['library.shelf', 'library.book', 'shelf_pages'].map((set) =>
+      store.database.prepare(`SELECT * FROM "${set}" ORDER BY key`).all(),
+    ),
+    books: read(store, { kind: 'library.book', at: '5000', pageSize: 1000, now: 0 }),
+  })
+
+  it('of more rows than memory has room for is the same, however they came, and when it was opened again', () => {
+    const whole = open('whole')
+    take(whole, 0, records.length, 3000)
+    const parts = open('parts')
+    parts.createIndexes()
+    take(parts, 0, 5600, 700)
+    parts.close()
+    stores.splice(stores.indexOf(parts), 1)
+    const again = open('parts')
+    take(again, 5600, records.length, 100)
+    expect(shown(again)).toEqual(shown(whole))
+    expect(scrubbed(again)).toEqual([])
+  })
+
+  it('that was loaded is what one is that was written batch by batch, and goes on alike', () => {
+    const whole = open('whole')
+    take(whole, 0, records.length, 1000)
+    const loaded = open('loaded')
+    loaded.beginLoad()
+    take(loaded, 0, 6500, 1000)
+    loaded.endLoad()
+    expect(scrubbed(loaded)).toEqual([])
+    take(loaded, 6500, records.length, 1000)
+    expect(shown(loaded)).toEqual(shown(whole))
+    expect(scrubbed(loaded)).toEqual([])
+  })
+
+  it('is scrubbed: a version that is not what it was, a row too many and a row too few are found', () => {
+    const store = open('damaged')
+    take(store, 0, 3000, 1000)
+    store.createIndexes()
+    const damage = (sql: string): readonly string[] => {
+      store.database.exec(`SAVEPOINT sound; ${sql}`)
+      store.database.exec('RELEASE sound')
+      return scrubbed(store)
+    }
+    expect(
+      damage(
+        `UPDATE "library.book.history" SET data = replace(data, '"pages":1', '"pages":2') WHERE id % 5 = 0`,
+      ),
+    ).toEqual(['library.book.history'])
+    expect(damage(`DELETE FROM "library.shelf" WHERE key = '${uid(500)}'`)).toContain('library.shelf')
+    expect(
+      damage(`INSERT INTO shelf_pages SELECT 'another', slice, revision, data FROM shelf_pages LIMIT 1`),
+    ).toContain('shelf_pages')
+  })
+})
+
 describe('a process that is killed', () => {
   let directory: string
   beforeEach(async () => {

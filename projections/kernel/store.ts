@@ -212,6 +212,11 @@ export class ProjectionStore {
     return this.#opened
   }
 
+  /** Nothing may be read: rows wait in memory. */
+  get isLoading(): boolean {
+    return this.#isLoading
+  }
+
   createIndexes(): void {
     for (const set of this.#sets.values()) set.createIndexes(this.database)
   }

@@ -186,6 +186,7 @@ async function answer(
   ask: object,
 ): Promise<FromWorker> {
   try {
+    if (store.isLoading) reject('UNAVAILABLE', 'the rows are being made from the log: try again later')
     return {
       type: 'answer',
       id,
