@@ -41,6 +41,7 @@ export class Replica {
   #applied: Applied
   #repaired: string | undefined
   #resumedRevision: number
+  #closed = false
 
   constructor(options: ReplicaOptions) {
     const { engine, log, rows } = options
@@ -52,6 +53,7 @@ export class Replica {
     this.#repaired = repaired
     this.#resumedRevision = applied.revision
     this.#waiters = new Waiters(applied.revision)
+    store.whenDamaged((error) => this.#repair(error))
     try {
       this.#check = new OriginCheck(origin, applied.revision, log.status().lastIndex)
     } catch (error) {
@@ -98,6 +100,7 @@ export class Replica {
 
   /** Stops applying, and writes the rows. */
   async close(): Promise<void> {
+    this.#closed = true
     this.#unfollow()
     this.#waiters.close(new Rejection('UNAVAILABLE', 'this member is stopping'))
     await this.#rows.close()
@@ -114,6 +117,8 @@ export class Replica {
         return
       }
       this.#engine.state.journal.rollback(0)
+      const { damage } = this.#rows
+      if (damage !== undefined) return this.#repair(damage)
       const { message } = error as Error
       const text = `entry ${this.#applied.revision + 1} cannot be applied: ${message}`
       this.#options.onFatal(new Error(text, { cause: error }))
@@ -129,8 +134,11 @@ export class Replica {
     const decided = this.#options.decided(entry)
     if (decided !== undefined) {
       this.#applied = { revision: index, time: decided.time }
-      this.#written(decided.writes, payload)
-      decided.commit()
+      try {
+        this.#written(decided.writes, payload)
+      } finally {
+        decided.commit()
+      }
       return
     }
     this.#options.onForeign()
@@ -148,6 +156,15 @@ export class Replica {
   #written(writes: readonly Write[], payload: Uint8Array | null): void {
     this.#rows.write(writes, this.#applied, payload)
     for (const listener of this.#listeners) listener(writes, this.#applied)
+  }
+
+  /** Rows were read that are not what was written: all are made anew. What waits for a commit is told that it may yet come. */
+  #repair(damage: Error): void {
+    if (this.#closed) return
+    this.#unfollow()
+    this.#options.onForeign()
+    this.#check = this.#beginAnew(damage)
+    this.follow()
   }
 
   /** Throws every row away, in memory and on disk: the log is followed from its first entry. */

@@ -1,17 +1,31 @@
 import { hash } from 'node:crypto'
-import { rm } from 'node:fs/promises'
-import { crc32 } from 'node:zlib'
-import { ClassicLevel } from 'classic-level'
+import { type DiskLimits, type DiskMeta, DiskTable } from './disk_table.ts'
+import { MemoryRows } from './memory_rows.ts'
 import { NO_ORIGIN, type Origin, originOf } from './origin.ts'
+import { RowDisk } from './row_disk.ts'
+import { scrubRows } from './row_scrub.ts'
 import type { State } from './state.ts'
-import type { Write } from './table.ts'
+import { META, type Meta, NO_ROWS, type RowsMeta } from './stored_rows.ts'
+import type { Table, Write } from './table.ts'
 
-/** Rows wait in memory for at most this many keys or characters, or this long; then they are written, one batch at a time. */
-const PENDING_MAX = 4096
-const PENDING_CHARACTERS_MAX = 16 << 20
+/** Rows wait in memory for at most this many, or this many bytes of entries, or this long; then they are written, one batch at a time. */
+const WAITING_MAX = 4096
+const WAITING_BYTES_MAX = 16 << 20
 const DELAY_MS = 50
-/** Raised when the kernel's own tables are kept otherwise. */
-const LAYOUT = 3
+/** Raised when rows are kept otherwise. */
+const LAYOUT = 4
+/** After the start, and after each scrub of all rows, the next one begins so much later. */
+const FIRST_SCRUB_MS = 60_000
+const SCRUB_MS = 6 * 60 * 60 * 1000
+
+type Rows = MemoryRows | DiskTable<object, string>
+
+const LIMITS: DiskLimits = {
+  rowCacheBytes: 64 << 20,
+  pageKeys: 128,
+  pageCacheBytes: 16 << 20,
+  changedKeysMax: 32_768,
+}
 
 /** What the rows on disk are the state of. */
 export interface Applied {
@@ -20,26 +34,8 @@ export interface Applied {
   readonly time: number
 }
 
-interface Meta extends Applied {
-  readonly origin: Origin
-  /** Of the build that wrote the rows. */
-  readonly layout: string
-  readonly rows: number
-  /** The sum of the rows' checksums modulo 2^52: a row that vanished or came back is noticed. */
-  readonly checksum: number
-}
-
-interface Queued {
-  /** As it is on disk, or will be once the batch under way is written. */
-  readonly before: string | undefined
-  after: string | undefined
-}
-
-const META = 'meta'
-const MODULUS = 2 ** 52
-
 function nothing(layout: string): Meta {
-  return { revision: 0, time: 0, origin: NO_ORIGIN, layout, rows: 0, checksum: 0 }
+  return { revision: 0, time: 0, origin: NO_ORIGIN, layout, tables: {} }
 }
 
 export interface OpenedRows {
@@ -55,58 +51,87 @@ export interface OpenedRows {
  * atomic, and whatever is missing after a crash is replayed.
  */
 export class RowStore {
-  readonly #database: ClassicLevel
+  readonly #disk: RowDisk
+  readonly #rows: ReadonlyMap<unknown, Rows>
   readonly #onError: (error: Error) => void
   #meta: Meta
   #applied: Applied
   #origin: { readonly revision: number; readonly payload: Uint8Array } | undefined
-  #pending = new Map<string, Queued>()
-  #characters = 0
+  #waiting = 0
+  #waitingBytes = 0
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> | undefined
   #failure: Error | undefined
+  #scrubTimer: NodeJS.Timeout | undefined
+  #scrubbing: Promise<void> | undefined
+  #closing = false
 
-  private constructor(database: ClassicLevel, meta: Meta, onError: (error: Error) => void) {
-    this.#database = database
+  private constructor(
+    disk: RowDisk,
+    rows: ReadonlyMap<unknown, Rows>,
+    meta: Meta,
+    onError: (error: Error) => void,
+  ) {
+    this.#disk = disk
+    this.#rows = rows
     this.#meta = meta
     this.#applied = meta
     this.#onError = onError
+    this.#scrubLater(FIRST_SCRUB_MS)
   }
 
   /**
-   * Opens the rows in a directory and loads them into an empty state. Damaged rows are thrown away, all of them, and `repaired`
-   * says why: the log has the truth, and is replayed from the start. `onError` is called once, when a write fails.
+   * Opens the rows in a directory for an empty state: those of tables in memory are loaded, of the others the directories of their
+   * keys. Damaged rows are thrown away, all of them, and `repaired` says why: the log has the truth, and is replayed from the start.
+   * `onError` is called once, when a write fails.
    */
-  static async open(directory: string, state: State, onError: (error: Error) => void): Promise<OpenedRows> {
-    const layout = hash('sha256', JSON.stringify([LAYOUT, [...state.tables.keys()].sort()]))
-    let { database, damage: repaired } = await openDatabase(directory)
-    const { meta, damage } = await load(database, state, layout)
-    if (damage !== undefined) {
-      await database.close()
-      database = await makeDatabase(directory)
-      repaired = damage
+  static async open(
+    directory: string,
+    state: Pick<State, 'tables'>,
+    onError: (error: Error) => void,
+    limits = LIMITS,
+  ): Promise<OpenedRows> {
+    const rows = storedRows(state)
+    const kinds = [...rows.values()].map((each) => `${each.name} ${each instanceof DiskTable}`).toSorted()
+    const layout = hash('sha256', JSON.stringify([LAYOUT, kinds]))
+    const opened = await RowDisk.open(directory)
+    const { disk } = opened
+    for (const each of rows.values()) if (each instanceof DiskTable) each.attach(disk, limits)
+    let repaired = opened.damage
+    let meta = nothing(layout)
+    try {
+      meta = await load(disk, rows.values(), layout)
+    } catch (error) {
+      repaired = error instanceof Error ? error.message : String(error)
+      await disk.remake()
+      for (const each of rows.values()) each.clear()
     }
     const { revision, time, origin } = meta
-    return { store: new RowStore(database, meta, onError), applied: { revision, time }, origin, repaired }
+    return { store: new RowStore(disk, rows, meta, onError), applied: { revision, time }, origin, repaired }
   }
 
-  /** Queues the rows that one applied entry wrote; `payload` is null for a no-op. Does nothing once a write has failed. */
+  /** What was found damaged since the rows were opened or cleared. */
+  get damage(): Error | undefined {
+    return this.#disk.damage
+  }
+
+  /** Has a listener told, in a turn of its own, when rows are found damaged that were not read at the start. It is to clear all. */
+  whenDamaged(listener: (error: Error) => void): void {
+    this.#disk.whenDamaged(listener)
+  }
+
+  /**
+   * Queues the rows that one applied entry wrote; `payload` is null for a no-op. Does nothing once a write has failed. Throws a
+   * Rejection where what is on disk turns out to be damaged.
+   */
   write(writes: readonly Write[], applied: Applied, payload: Uint8Array | null): void {
     if (this.#failure !== undefined) return
-    for (const { table, key, before, after } of writes) {
-      const at = `${table.name}\0${key}`
-      const encoded = after === undefined ? undefined : JSON.stringify(after)
-      this.#characters += at.length + (encoded?.length ?? 0)
-      const queued = this.#pending.get(at)
-      if (queued !== undefined) queued.after = encoded
-      else
-        this.#pending.set(at, {
-          before: before === undefined ? undefined : JSON.stringify(before),
-          after: encoded,
-        })
-    }
+    for (const write of writes) this.#waiting += (this.#rows.get(write.table) as Rows).queue(write)
     this.#applied = applied
-    if (payload !== null) this.#origin = { revision: applied.revision, payload }
+    if (payload !== null) {
+      this.#waitingBytes += payload.length
+      this.#origin = { revision: applied.revision, payload }
+    }
     if (this.#full) this.#start()
     else this.#arm()
   }
@@ -120,28 +145,39 @@ export class RowStore {
     if (this.#failure !== undefined) throw this.#failure
   }
 
-  /** Throws all rows away: they were of another log. */
+  /** Throws all rows away: they were of another log, or damaged. */
   clear(): void {
-    this.#pending.clear()
-    this.#characters = 0
+    for (const rows of this.#rows.values()) rows.clear()
+    this.#waiting = 0
+    this.#waitingBytes = 0
     this.#origin = undefined
     this.#meta = nothing(this.#meta.layout)
     this.#applied = this.#meta
-    const earlier = this.#writing
-    this.#run(async () => {
-      await earlier
-      await this.#database.clear()
-    })
+    const cleared = this.#disk.clear(this.#writing)
+    this.#run(() => cleared)
+  }
+
+  /** Reads all that is on disk, slowly, and compares it with what was written. What is found damaged is told to the listener. */
+  scrub(): Promise<void> {
+    this.#scrubbing ??= scrubRows(this.#disk, [...this.#rows.values()], () => this.#closing)
+      .catch(() => undefined)
+      .finally(() => {
+        this.#scrubbing = undefined
+      })
+    return this.#scrubbing
   }
 
   /** Writes what is queued and closes the files, these also when a write fails. */
   async close(): Promise<void> {
+    this.#closing = true
     clearTimeout(this.#timer)
+    clearTimeout(this.#scrubTimer)
     try {
+      await this.#scrubbing
       await this.flush()
     } finally {
       clearTimeout(this.#timer)
-      await this.#database.close()
+      await this.#disk.close()
     }
   }
 
@@ -150,7 +186,7 @@ export class RowStore {
   }
 
   get #full(): boolean {
-    return this.#pending.size >= PENDING_MAX || this.#characters >= PENDING_CHARACTERS_MAX
+    return this.#waiting >= WAITING_MAX || this.#waitingBytes >= WAITING_BYTES_MAX
   }
 
   #arm(): void {
@@ -162,14 +198,13 @@ export class RowStore {
     clearTimeout(this.#timer)
     this.#timer = undefined
     if (this.#writing !== undefined || !this.#dirty) return
-    this.#run(async () => this.#takeBatch().write())
+    this.#run(() => this.#writeBatch())
   }
 
   #run(write: () => Promise<void>): void {
     const writing = write()
       .catch((error: unknown) => {
         this.#failure = error instanceof Error ? error : new Error(String(error))
-        this.#pending.clear()
         this.#onError(this.#failure)
       })
       .then(() => {
@@ -181,95 +216,55 @@ export class RowStore {
     this.#writing = writing
   }
 
-  #takeBatch() {
-    let { rows, checksum, layout, origin } = this.#meta
-    const batch = this.#database.batch()
-    for (const [at, { before, after }] of this.#pending) {
-      if (before !== undefined) {
-        rows--
-        checksum = (checksum - crc32(at + before) + MODULUS) % MODULUS
-        if (after === undefined) batch.del(`row\0${at}`)
-      }
-      if (after === undefined) continue
-      const sum = crc32(at + after)
-      rows++
-      checksum = (checksum + sum) % MODULUS
-      batch.put(`row\0${at}`, sum.toString(16).padStart(8, '0') + after)
+  async #writeBatch(): Promise<void> {
+    const { layout } = this.#meta
+    const origin =
+      this.#origin === undefined ? this.#meta.origin : originOf(this.#origin.revision, this.#origin.payload)
+    const batch = this.#disk.batch()
+    const tables: Record<string, RowsMeta> = {}
+    for (const each of this.#rows.values()) {
+      const meta = each.write(batch)
+      if (meta !== NO_ROWS) tables[each.name] = meta
     }
-    if (this.#origin !== undefined) origin = originOf(this.#origin.revision, this.#origin.payload)
-    this.#pending = new Map()
-    this.#characters = 0
+    this.#waiting = 0
+    this.#waitingBytes = 0
     this.#origin = undefined
-    this.#meta = { ...this.#applied, origin, layout, rows, checksum }
-    const meta = JSON.stringify(this.#meta)
-    batch.put(META, crc32(meta).toString(16).padStart(8, '0') + meta)
-    return batch
+    this.#meta = { ...this.#applied, origin, layout, tables }
+    batch.put(META, JSON.stringify(this.#meta))
+    await batch.write()
+    for (const each of this.#rows.values()) each.written()
   }
-}
 
-/** Whatever keeps LevelDB from reading its files is damage, unless somebody else has them open. */
-async function openDatabase(
-  directory: string,
-): Promise<{ database: ClassicLevel; damage: string | undefined }> {
-  const database = new ClassicLevel(directory)
-  try {
-    await database.open()
-    return { database, damage: undefined }
-  } catch (error) {
-    const { cause } = error as { cause?: { code?: string; message?: string } }
-    if (cause?.code === 'LEVEL_LOCKED') throw error
-    return { database: await makeDatabase(directory), damage: cause?.message ?? String(error) }
-  }
-}
-
-async function makeDatabase(directory: string): Promise<ClassicLevel> {
-  await rm(directory, { recursive: true, force: true })
-  const database = new ClassicLevel(directory)
-  await database.open()
-  return database
-}
-
-async function load(
-  database: ClassicLevel,
-  state: State,
-  layout: string,
-): Promise<{ meta: Meta; damage: string | undefined }> {
-  try {
-    const encoded = await database.get(META)
-    const meta = encoded === undefined ? nothing(layout) : (JSON.parse(checked(META, encoded, '')) as Meta)
-    if (meta.layout !== layout) throw new Error('the rows were made by another build')
-    let rows = 0
-    let checksum = 0
-    const restored: (() => void)[] = []
-    const iterator = database.iterator({ gt: 'row\0', lt: 'row\x01', highWaterMarkBytes: 1 << 20 })
-    for (let batch = await iterator.nextv(1000); batch.length > 0; batch = await iterator.nextv(1000)) {
-      for (const [key, value] of batch) {
-        const at = key.slice(4)
-        const row = checked(key, value, at)
-        rows++
-        checksum = (checksum + crc32(at + row)) % MODULUS
-        const end = at.indexOf('\0')
-        const table = at.slice(0, end)
-        const target = state.tables.get(table)
-        if (target === undefined)
-          throw new Error(`the rows hold a table ${table} that this build does not know`)
-        const restoredRow = JSON.parse(row) as object
-        restored.push(() => target.restore(at.slice(end + 1), restoredRow))
-      }
+  #scrubLater(milliseconds: number): void {
+    const next = async (): Promise<void> => {
+      await this.scrub()
+      if (!this.#closing) this.#scrubLater(SCRUB_MS)
     }
-    await iterator.close()
-    if (rows !== meta.rows || checksum !== meta.checksum)
-      throw new Error(`${meta.rows} rows were written, ${rows} other ones are there`)
-    for (const restore of restored) restore()
-    return { meta, damage: undefined }
-  } catch (error) {
-    return { meta: nothing(layout), damage: error instanceof Error ? error.message : String(error) }
+    this.#scrubTimer = setTimeout(() => void next(), milliseconds).unref()
   }
 }
 
-function checked(key: string, value: string, at: string): string {
-  const text = value.slice(8)
-  if (crc32(at + text) !== Number.parseInt(value.slice(0, 8), 16))
-    throw new Error(`row ${JSON.stringify(key)} has another checksum`)
-  return text
+function storedRows(state: Pick<State, 'tables'>): ReadonlyMap<unknown, Rows> {
+  const tables = [...state.tables.values()] as unknown[]
+  return new Map(
+    tables.map((table) => [
+      table,
+      table instanceof DiskTable ? (table as DiskTable<object, string>) : new MemoryRows(table as Table),
+    ]),
+  )
+}
+
+/** Throws where what is on disk is not what this build wrote; nothing is then loaded into tables in memory. */
+async function load(disk: RowDisk, all: Iterable<Rows>, layout: string): Promise<Meta> {
+  const stored = disk.read(META)
+  const meta = stored === undefined ? nothing(layout) : (JSON.parse(stored.text) as Meta)
+  if (meta.layout !== layout) throw new Error('the rows were made by another build')
+  const loaded: (() => void)[] = []
+  for (const rows of all) {
+    const known = meta.tables[rows.name]
+    if (rows instanceof MemoryRows) loaded.push(await rows.load(disk, known ?? NO_ROWS))
+    else if (known !== undefined) await rows.load(disk, known as DiskMeta)
+  }
+  for (const each of loaded) each()
+  return meta
 }

@@ -32,36 +32,50 @@ export class SortedKeys {
 
   /** How many keys are not less than `from`, and less than `to` where that is given. */
   count(from: string, to?: string): number {
-    if (to !== undefined && to <= from) return 0
+    if (this.#size === 0 || (to !== undefined && to <= from)) return 0
     return (to === undefined ? this.#size : this.#before(to)) - this.#before(from)
   }
 
-  add(key: string): void {
+  /** Returns false when it was there already. */
+  add(key: string): boolean {
     const index = Math.max(0, this.#chunkOf(key))
     const chunk = this.#chunks[index]
     if (chunk === undefined) {
       this.#chunks.push([key])
       this.#size++
-      return
+      return true
     }
     const position = seek(chunk, key)
-    if (chunk[position] === key) return
+    if (chunk[position] === key) return false
     if (position === chunk.length) chunk.push(key)
     else chunk.splice(position, 0, key)
     this.#size++
     if (chunk.length > CHUNK_MAX) this.#part(index, chunk)
+    return true
   }
 
-  remove(key: string): void {
+  has(key: string): boolean {
+    const chunk = this.#chunks[this.#chunkOf(key)]
+    return chunk !== undefined && chunk[seek(chunk, key)] === key
+  }
+
+  clear(): void {
+    this.#chunks = []
+    this.#size = 0
+  }
+
+  /** Returns false when it was not there. */
+  remove(key: string): boolean {
     const index = this.#chunkOf(key)
     const chunk = this.#chunks[index]
-    if (chunk === undefined) return
+    if (chunk === undefined) return false
     const position = seek(chunk, key)
-    if (chunk[position] !== key) return
+    if (chunk[position] !== key) return false
     if (position === 0) chunk.shift()
     else chunk.splice(position, 1)
     this.#size--
     if (chunk.length === 0) this.#chunks.splice(index, 1)
+    return true
   }
 
   /** Appending in order leaves full chunks behind, not half-full ones. */
@@ -91,8 +105,8 @@ export class SortedKeys {
   }
 }
 
-/** The first position whose key is not less than `key`. */
-function seek(keys: readonly string[], key: string): number {
+/** The first position in sorted keys whose key is not less than `key`. */
+export function seek(keys: readonly string[], key: string): number {
   let low = 0
   let high = keys.length
   while (low < high) {

@@ -1,4 +1,5 @@
 import type { Contract, RowOf } from './contract.ts'
+import { DiskTable } from './disk_table.ts'
 import {
   type Domain,
   type EvolveContext,
@@ -9,11 +10,12 @@ import {
   type StateSpec,
   type View,
 } from './domain.ts'
+import { MemoryTable } from './memory_table.ts'
 import type { StoredEvent } from './record.ts'
 import { References } from './references.ts'
 import { type AnyRow, affect, type Kind, type PresentEvent, type Registry } from './registry.ts'
 import { reject } from './rejection.ts'
-import { Journal, Table, type TableSpec, UniqueViolation } from './table.ts'
+import { Journal, type Table, type TableSpec, UniqueViolation } from './table.ts'
 
 type AnyTable = Table
 
@@ -43,24 +45,23 @@ export class State implements Resources {
       }
       const watcher = (_key: string, before: object | undefined, after: object | undefined) =>
         this.references.follow(kind, before, after)
-      view[name] = this.#addTable(
-        kind.id,
-        new Table(kind.id, named, this.journal, watcher) as unknown as AnyTable,
-      )
+      view[name] = this.#addTable(kind.id, new MemoryTable(kind.id, named, this.journal, watcher))
     }
     for (const [name, spec] of Object.entries(state.tables)) {
       if (name in contract.resources)
         throw new TypeError(`${contract.name}.${name} is a resource and a table`)
-      const made = new Table(
-        `${contract.name}.${name}`,
-        spec as TableSpec<object, string, string, string>,
-        this.journal,
-      )
-      writable[name] = this.#addTable(made.name, made)
+      const id = `${contract.name}.${name}`
+      writable[name] = this.#addTable(id, this.#newTable(id, spec))
       view[name] = writable[name]
     }
     this.#views.set(state, view)
     this.#writable.set(contract.name, writable)
+  }
+
+  #newTable(name: string, spec: StateSpec['tables'][string]): AnyTable {
+    return spec.onDisk === true
+      ? new DiskTable(name, spec, this.journal)
+      : new MemoryTable(name, spec, this.journal)
   }
 
   #addTable(name: string, table: AnyTable): AnyTable {
@@ -77,8 +78,8 @@ export class State implements Resources {
     name: string,
     spec: TableSpec<Row, U, I, S>,
   ): Table<Row, U, I, S> {
-    const made = new Table<Row, U, I, S>(`kernel.${name}`, spec, this.journal)
-    this.#addTable(made.name, made as unknown as AnyTable)
+    const made = new MemoryTable<Row, U, I, S>(`kernel.${name}`, spec, this.journal)
+    this.#addTable(made.name, made)
     return made
   }
 

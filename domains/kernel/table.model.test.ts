@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Journal, Table, UniqueViolation, undo } from './table.ts'
+import { MemoryTable } from './memory_table.ts'
+import { Journal, UniqueViolation, undo } from './table.ts'
 
 interface Row {
   readonly group: string | null
@@ -32,7 +33,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 )
 
 function made(journal: Journal) {
-  return new Table<Row, 'seat', 'group', 'amount'>(
+  return new MemoryTable<Row, 'seat', 'group', 'amount'>(
     'seats',
     {
       unique: { seat: ({ seat }) => seat ?? undefined },
@@ -106,7 +107,7 @@ describe('a table', () => {
   })
 
   it('freezes what it holds, all the way down', () => {
-    const table = new Table<{ readonly list: number[] }>('frozen', {}, new Journal())
+    const table = new MemoryTable<{ readonly list: number[] }>('frozen', {}, new Journal())
     table.put('a', { list: [1] })
     expect(() => table.get('a')?.list.push(2)).toThrow(TypeError)
   })

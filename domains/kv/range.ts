@@ -30,6 +30,50 @@ export function presentSource(keys: KeyTable): RangeSource {
   }
 }
 
+/** Keys that are read in one turn of the event loop, at most, where a reader can wait. */
+const AT_ONCE_MAX = 1000
+
+/** The keys of a range as they were at one moment, to be read in chunks. Whoever does not read them to the end returns `chunks`. */
+export interface PinnedRange {
+  readonly revision: number
+  readonly count: number
+  readonly chunks: AsyncIterableIterator<readonly KeyValue[]>
+}
+
+interface PinnableTable extends KeyTable {
+  chunks(from: string, to?: string): AsyncIterableIterator<readonly KeyValue[]>
+}
+
+/** Pins a range that would take too many keys to be read at once; undefined for all others. */
+export function pinRange(
+  request: RangeRequest,
+  keys: PinnableTable,
+  revision: number,
+): PinnedRange | undefined {
+  if (request.countOnly || (!needsAll(request) && request.limit < AT_ONCE_MAX)) return undefined
+  const [from, to] = bounds(request.key, request.rangeEnd)
+  const count = keys.countRange(from, to)
+  return count <= AT_ONCE_MAX ? undefined : { revision, count, chunks: keys.chunks(from, to) }
+}
+
+/** Answers a pinned range, with turns of the event loop in between. What `answerRange` would leave out is not kept. */
+export async function answerPinned(
+  request: RangeRequest,
+  { chunks, count, revision }: PinnedRange,
+): Promise<RangeAnswer> {
+  const kvs: KeyValue[] = []
+  const enough = needsAll(request) ? Number.POSITIVE_INFINITY : request.limit + 1
+  for await (const chunk of chunks) {
+    for (const kv of chunk) if (within(request, kv)) kvs.push(kv)
+    if (kvs.length >= enough) break
+  }
+  return answerRange(request, { count: () => count, read: () => kvs }, revision)
+}
+
+function needsAll(request: RangeRequest): boolean {
+  return request.sortOrder !== 'none' || bounded(request) || request.limit <= 0
+}
+
 /**
  * Answers a range as etcd does (3.4, etcdserver/apply.go): a limit is applied before sorting unless an order or a bound of
  * revisions is given, the count knows neither limit nor bounds.
@@ -39,8 +83,7 @@ export function answerRange(request: RangeRequest, source: RangeSource, revision
   const count = source.count(from, to)
   if (request.countOnly) return { revision, kvs: [], more: false, count }
   const { limit, sortOrder, sortTarget } = request
-  const whole = sortOrder !== 'none' || bounded(request) || limit <= 0
-  const found = source.read(from, to, whole ? undefined : limit + 1)
+  const found = source.read(from, to, needsAll(request) ? undefined : limit + 1)
   const kept = bounded(request) ? found.filter((kv) => within(request, kv)) : [...found]
   if (sortTarget !== 'key') kept.sort(comparing(sortTarget, sortOrder === 'descend'))
   else if (sortOrder === 'descend') kept.reverse()

@@ -11,7 +11,10 @@ export default state(
   contract,
   {},
   {
-    keys: table<KeyValue>()({ index: { lease: ({ lease }) => (lease === '0' ? undefined : lease) } }),
+    keys: table<KeyValue>()({
+      onDisk: true,
+      index: { lease: ({ lease }) => (lease === '0' ? undefined : lease) },
+    }),
     leases: table<Lease>()(),
     /** One row, `current`. */
     progress: table<Progress>()(),

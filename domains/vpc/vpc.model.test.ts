@@ -1,7 +1,8 @@
 import { array, assert, constantFrom, integer, oneof, option, property, record } from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatAddress, lowestFreeAddress, parseAddress, takenSums } from '../kernel/ipv4.ts'
-import { Journal, Table } from '../kernel/table.ts'
+import { MemoryTable } from '../kernel/memory_table.ts'
+import { Journal } from '../kernel/table.ts'
 import { networked } from '../testing.ts'
 import { attempt } from '../testing_model.ts'
 import contract from './contract.ts'
@@ -79,7 +80,11 @@ test('the lowest free address is that of a search one by one', () => {
     (taken, from, size) => {
       const unique = { address: ({ address }: Row) => `g ${address}` }
       const sum = takenSums<Row>(({ address }) => ['g', address])
-      const table = new Table<Row, 'address', never, keyof typeof sum>('rows', { unique, sum }, new Journal())
+      const table = new MemoryTable<Row, 'address', never, keyof typeof sum>(
+        'rows',
+        { unique, sum },
+        new Journal(),
+      )
       const within = [...new Set(taken)].filter((one) => one >= from && one <= from + size)
       for (const one of within) table.put(String(one), { address: one })
       let expected: number | undefined

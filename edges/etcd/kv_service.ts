@@ -2,11 +2,19 @@ import type {
   DeleteAnswer,
   OperationAnswer,
   PutAnswer,
+  RangeAnswer,
   RangeRequest,
   TxnAnswer,
   TxnRequest,
 } from '../../domains/kv/model.ts'
-import { answerRange, bounds, presentSource } from '../../domains/kv/range.ts'
+import {
+  answerPinned,
+  answerRange,
+  bounds,
+  type PinnedRange,
+  pinRange,
+  presentSource,
+} from '../../domains/kv/range.ts'
 import { checkRevision, progressOf, Transaction } from '../../domains/kv/txn.ts'
 import { type Parts, rangeAnswer } from './big_range.ts'
 import { checkKey, checkPut, checkSize, checkTxn } from './checks.ts'
@@ -108,14 +116,22 @@ export async function range(
   return router.lead({ path: RANGE, request, metadata, writes: false, local })
 }
 
-async function readRange(member: Member, wanted: RangeRequest, serializable: boolean) {
-  const found = await member.read(serializable, (view) => {
-    const progress = progressOf(view)
-    checkRevision(progress, wanted.revision)
-    if (wanted.revision > 0 && wanted.revision < progress.revision) return progress.revision
-    return answerRange(wanted, presentSource(view.keys), progress.revision)
-  })
-  return typeof found === 'number' ? readPast(member, wanted, found) : found
+async function readRange(member: Member, wanted: RangeRequest, serializable: boolean): Promise<RangeAnswer> {
+  let pinned: PinnedRange | undefined
+  try {
+    const found = await member.read(serializable, (view) => {
+      const progress = progressOf(view)
+      checkRevision(progress, wanted.revision)
+      if (wanted.revision > 0 && wanted.revision < progress.revision) return progress.revision
+      void pinned?.chunks.return?.()
+      pinned = pinRange(wanted, view.keys, progress.revision)
+      return pinned ?? answerRange(wanted, presentSource(view.keys), progress.revision)
+    })
+    if (typeof found === 'number') return await readPast(member, wanted, found)
+    return 'chunks' in found ? await answerPinned(wanted, found) : found
+  } finally {
+    await pinned?.chunks.return?.()
+  }
 }
 
 /** A range of an older revision, from the history. */

@@ -18,6 +18,7 @@ export class WatchHub {
   readonly #ranges = new Set<Subscriber>()
   readonly #unfollow: () => void
   #progress: Progress
+  #again = false
 
   constructor({ platform, view }: Member) {
     this.#progress = view.progress.get('current') ?? BEGINNING
@@ -53,15 +54,20 @@ export class WatchHub {
     }
   }
 
-  /** A revision's own write of the progress comes before those of its keys. */
+  /**
+   * A revision's own write of the progress comes before those of its keys. When a member makes its rows anew, it applies again what was
+   * told long ago: that is passed over.
+   */
   #applied(writes: readonly Write[]): void {
     let events: KeyEvent[] = []
     for (const { table, key, before, after } of writes) {
       if (table.name === 'kv.progress') {
         if (events.length > 0) this.#dispatch(events)
         events = []
-        this.#progress = (after as Progress | undefined) ?? BEGINNING
-      } else if (table.name === 'kv.keys') {
+        const progress = (after as Progress | undefined) ?? BEGINNING
+        this.#again = progress.revision < this.#progress.revision
+        if (!this.#again) this.#progress = progress
+      } else if (table.name === 'kv.keys' && !this.#again) {
         const previous = before as KeyValue | undefined
         const kv = after as KeyValue | undefined
         if (kv !== undefined) events.push({ type: 'put', kv, previous })

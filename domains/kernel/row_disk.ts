@@ -1,0 +1,211 @@
+import { rm } from 'node:fs/promises'
+import { crc32 } from 'node:zlib'
+import { ClassicLevel } from 'classic-level'
+import { Pinned } from './pinned.ts'
+import { Rejection } from './rejection.ts'
+
+/** A text as it was written, with its checksum. */
+export interface Stored {
+  readonly text: string
+  readonly sum: number
+}
+
+type StoredRow = readonly [key: string, stored: Stored]
+type Batch = ReturnType<ClassicLevel['batch']>
+type Snapshot = ReturnType<ClassicLevel['snapshot']>
+
+/**
+ * Reading one row uncompresses no block of others. Files are large enough that reads alone, of which LevelDB counts one for every 16 KiB of a
+ * file, seldom have it merge them.
+ */
+const OPTIONS = { compression: false, writeBufferSize: 8 << 20, maxFileSize: 8 << 20 }
+const SUM_DIGITS = 8
+const CHUNK_ROWS = 256
+const CHUNK_BYTES = 256 << 10
+
+/** Texts by key in LevelDB, each with a checksum that its key goes into. What is damaged is found when it is read, and said once. */
+export class RowDisk {
+  #database: ClassicLevel
+  /** All is being taken out: what is there still does not count. */
+  #clearing = 0
+  #damage: Error | undefined
+  #onDamage: (error: Error) => void = () => undefined
+
+  private constructor(database: ClassicLevel) {
+    this.#database = database
+  }
+
+  /** Opens the files in a directory. Whatever keeps LevelDB from reading them is damage, unless somebody else has them open. */
+  static async open(directory: string): Promise<{ disk: RowDisk; damage: string | undefined }> {
+    const database = new ClassicLevel(directory, OPTIONS)
+    try {
+      await database.open()
+      return { disk: new RowDisk(database), damage: undefined }
+    } catch (error) {
+      const { cause } = error as { cause?: { code?: string; message?: string } }
+      if (cause?.code === 'LEVEL_LOCKED') throw error
+      return {
+        disk: new RowDisk(await makeDatabase(directory)),
+        damage: cause?.message ?? String(error),
+      }
+    }
+  }
+
+  /** Begins anew with empty files. */
+  async remake(): Promise<void> {
+    const { location } = this.#database
+    await this.#database.close()
+    this.#database = await makeDatabase(location)
+    this.#damage = undefined
+  }
+
+  /** What was found damaged; undefined while nothing was. */
+  get damage(): Error | undefined {
+    return this.#damage
+  }
+
+  /** Has a listener told, in a turn of its own, when damage is found. */
+  whenDamaged(listener: (error: Error) => void): void {
+    this.#onDamage = listener
+  }
+
+  /** Undefined where there is nothing. Throws a Rejection for a text that is not what was written. */
+  read(key: string): Stored | undefined {
+    if (this.#clearing > 0) return undefined
+    const stored = this.#get(key)
+    return stored === undefined ? undefined : this.#checked(key, stored)
+  }
+
+  /** What is between two keys as it is at the call, in the order of the keys' UTF-8, in bounded chunks. Throws as `read` does. */
+  pinned(from: string, to: string): Pinned<StoredRow> {
+    if (this.#clearing > 0) return new Pinned(async () => undefined, nothing)
+    return this.#pinned(from, to, undefined)
+  }
+
+  /** All that is there at the call, whatever is written meanwhile. To be closed. */
+  pin(): PinnedDisk {
+    const snapshot = this.#database.snapshot()
+    return {
+      get: async (key) => {
+        const stored = await this.#database.get(key, { snapshot })
+        return stored === undefined ? undefined : this.#checked(key, stored)
+      },
+      chunks: (from, to) => this.#pinned(from, to, snapshot),
+      close: () => snapshot.close(),
+    }
+  }
+
+  batch(): DiskBatch {
+    return new DiskBatch(this.#database.batch())
+  }
+
+  /** Takes everything out. What is read from the call on is nothing, until something is written. */
+  async clear(after: Promise<void> | undefined): Promise<void> {
+    this.#damage = undefined
+    this.#clearing++
+    await after
+    await this.#database.clear()
+    this.#clearing--
+  }
+
+  close(): Promise<void> {
+    this.#onDamage = () => undefined
+    return this.#database.close()
+  }
+
+  /** Throws a Rejection, and has it told that what was read is not what was written. */
+  damaged(what: string): never {
+    if (this.#damage === undefined) {
+      const error = new Error(what)
+      this.#damage = error
+      setImmediate(() => {
+        if (this.#damage === error) this.#onDamage(error)
+      })
+    }
+    throw new Rejection(
+      'UNAVAILABLE',
+      `the rows on disk are damaged, and are made anew from the log: ${what}`,
+    )
+  }
+
+  #get(key: string): string | undefined {
+    try {
+      return this.#database.getSync(key)
+    } catch (error) {
+      return this.damaged(`${JSON.stringify(key)} cannot be read: ${messageOf(error)}`)
+    }
+  }
+
+  #checked(key: string, stored: string): Stored {
+    const text = stored.slice(SUM_DIGITS)
+    const sum = checksum(key, text)
+    if (sum !== (Number.parseInt(stored.slice(0, SUM_DIGITS), 16) | 0))
+      this.damaged(`row ${JSON.stringify(key)} has another checksum`)
+    return { text, sum }
+  }
+
+  #pinned(from: string, to: string, snapshot: Snapshot | undefined): Pinned<StoredRow> {
+    const iterator = this.#database.iterator({
+      gte: from,
+      lt: to,
+      highWaterMarkBytes: CHUNK_BYTES,
+      ...(snapshot === undefined ? {} : { snapshot }),
+    })
+    const read = async (): Promise<readonly StoredRow[] | undefined> => {
+      const batch = await iterator.nextv(CHUNK_ROWS).catch((error: unknown) => {
+        return this.damaged(`rows cannot be read: ${messageOf(error)}`)
+      })
+      if (batch.length === 0) return undefined
+      return batch.map(([key, stored]) => [key, this.#checked(key, stored)] as const)
+    }
+    return new Pinned(read, () => iterator.close())
+  }
+}
+
+export interface PinnedDisk {
+  get(key: string): Promise<Stored | undefined>
+  chunks(from: string, to: string): Pinned<StoredRow>
+  close(): Promise<void>
+}
+
+/** Writes that happen together or not at all. */
+export class DiskBatch {
+  readonly #batch: Batch
+
+  constructor(batch: Batch) {
+    this.#batch = batch
+  }
+
+  /** Returns the text's checksum. */
+  put(key: string, text: string): number {
+    const sum = checksum(key, text)
+    this.#batch.put(key, (sum >>> 0).toString(16).padStart(SUM_DIGITS, '0') + text)
+    return sum
+  }
+
+  delete(key: string): void {
+    this.#batch.del(key)
+  }
+
+  write(): Promise<void> {
+    return this.#batch.write()
+  }
+}
+
+/** CRC-32 as a signed number: those take no memory of their own. */
+function checksum(key: string, text: string): number {
+  return crc32(text, crc32(key)) | 0
+}
+
+async function makeDatabase(directory: string): Promise<ClassicLevel> {
+  await rm(directory, { recursive: true, force: true })
+  const database = new ClassicLevel(directory, OPTIONS)
+  await database.open()
+  return database
+}
+
+async function nothing(): Promise<void> {}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
