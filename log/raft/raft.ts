@@ -402,7 +402,8 @@ export class Raft {
     const index = Math.min(this.#log.commitIndex, this.#log.stableIndex)
     const { term } = this.#state
     if (this.#log.termAt(index) !== term || !this.#standing.confirmed(term)) return
-    this.#state.voteFor(this.#leader)
+    // A vote that is remembered stands: the disk may have lost no more than that this member is a voter.
+    if (this.#state.vote === 0) this.#state.voteFor(this.#leader)
   }
 
   #commitByQuorum(): void {

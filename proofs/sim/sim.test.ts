@@ -46,6 +46,17 @@ test('invariants hold under faults, and healed members go on', () => {
   }
 }, 1_200_000)
 
+test.each([
+  {
+    seed: 823,
+    members: 5,
+    why: 'a member that lost the flag of a voter, and not its vote, becomes one again',
+  },
+  { seed: 2_000_610, members: 3, why: 'a late answer from before a disk was lost' },
+] as const)('seed $seed, that broke once, holds: $why', ({ seed, members }) => {
+  expect(run(seed, { members, safetySteps, keepsTrace: false }).failure).toBeNull()
+})
+
 describe('the same seed', () => {
   const options = { members: 3, safetySteps, keepsTrace: true } as const
   const once = run(7, options)
