@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { SimulationOptions } from '../options.ts'
 import type { SimulationResult } from '../sim.ts'
-import type { Bug } from './bug.ts'
+import type { Bug, SownBug } from './bug.ts'
 
 type Run = (seed: number, options: SimulationOptions) => SimulationResult
 
@@ -44,7 +44,7 @@ function copySources(folder: string, directory: string): void {
 }
 
 /** The text of the file with the bug in it. Throws RangeError when the bug no longer fits the source. */
-export function sownText(bug: Bug): string {
+export function sownText(bug: SownBug): string {
   const parts = readFileSync(join(root, bug.file), 'utf8').split(bug.find)
   if (parts.length !== 2) {
     throw new RangeError(`${bug.name}: its place occurs ${parts.length - 1} times in ${bug.file}, not once`)
