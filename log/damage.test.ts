@@ -18,7 +18,8 @@ async function flipByteOfLast(directory: string, ending: string): Promise<void> 
   const found = (await readdir(directory)).filter((name) => name.endsWith(ending)).sort()
   const path = join(directory, found.at(-1) ?? '')
   const content = await readFile(path)
-  const middle = Math.floor(content.length / 2)
+  const used = content.findLastIndex((byte) => byte !== 0) + 1
+  const middle = Math.floor(used / 2)
   content[middle] = (content[middle] ?? 0) ^ 0xff
   await writeFile(path, content)
 }
@@ -50,7 +51,7 @@ async function recover(member: number): Promise<Log> {
 }
 
 test('a damaged entry that was acknowledged: the member is refused, and is repaired from the others', async () => {
-  const { memberId } = (await damaged('log', '.log')).status()
+  const { memberId } = (await damaged('wal', '.wal')).status()
   const refused = await cluster.open(memberId).catch((error: unknown) => error)
   expect(refused).toMatchObject({ reason: expect.stringMatching(/TAIL_(DAMAGED|VANISHED)/) })
   expect(String(refused)).toContain('ultracloud member recover')

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Rejection } from '../domains/kernel/rejection.ts'
 import { formatDirectory, isFormatted } from '../log/storage/format.ts'
 import type { Identity } from '../log/storage/identity.ts'
-import { Tail } from '../log/storage/tail.ts'
+import { lockDirectory } from '../log/storage/lock.ts'
 import { ConfigError, type NodeConfig } from './config.ts'
 
 /** What is made from the log, and thrown away with it. */
@@ -41,8 +41,8 @@ export async function recoverMember(directory: string, config: NodeConfig): Prom
   const aside = `${log}.lost-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`
   const isThere = (await readdir(directory)).includes('chainfire')
   if (isThere) {
-    await refuseRunning(log)
-    await rename(log, aside)
+    const unlock = await lockDirectory(log)
+    await rename(log, aside).finally(unlock)
   }
   for (const name of madeFromTheLog) await rm(join(directory, name), { recursive: true, force: true })
   await formatDirectory(log, identity, { standing: 'recovering' })
@@ -63,17 +63,6 @@ export async function refuseLostLog(directory: string): Promise<void> {
 async function inUse(directory: string, names: readonly string[]): Promise<string | undefined> {
   const there: readonly string[] = await readdir(directory).catch(() => [])
   return names.find((name) => there.includes(name))
-}
-
-/** Throws LOCKED. A damaged database cannot be opened, and is nobody's. */
-async function refuseRunning(log: string): Promise<void> {
-  const there = await readdir(log)
-  if (!there.includes('log')) return
-  const tail = await Tail.open(join(log, 'log')).catch((error: unknown) => {
-    if (error instanceof Error && error.message.startsWith('LOCKED')) throw error
-    return undefined
-  })
-  await tail?.close()
 }
 
 function identityOf({ cluster }: NodeConfig): Identity {

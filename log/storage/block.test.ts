@@ -54,7 +54,7 @@ test.each([
     expect((await scrub(segments)).damage).toEqual([])
   }
   expect(contents(store)).toEqual(before)
-  const again = await Segments.open(segments.directory, 8)
+  const again = await Segments.open(segments.disk, segments.directory, 8)
   expect(again.end.chain).toEqual(segments.end.chain)
 })
 
@@ -101,7 +101,7 @@ test('what is not the block of the chain is refused, and nothing of it is left',
   for (const [message, wrong] of cases)
     await expect(replaceBlock(segments, 1, given(wrong)), message).rejects.toThrow(message)
   expect(await readFile(path)).toEqual(damaged)
-  const left = await Segments.open(segments.directory, 8)
+  const left = await Segments.open(segments.disk, segments.directory, 8)
   expect(left.count).toBe(3)
   await replaceBlock(segments, 1, given(parts[1] ?? []))
   expect((await scrub(segments)).damage).toEqual([])

@@ -1,8 +1,9 @@
-import { type FileHandle, open } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { decodeEntry, recordLength } from './entry.ts'
+import type { DiskFile } from './disk.ts'
+import { recordLengthAt } from './entry.ts'
+import { Frame } from './frame.ts'
 import { readFrame } from './scrub.ts'
-import { damaged, decodeFrame, Segment } from './segment.ts'
+import { damaged, Segment } from './segment.ts'
 import type { FrameRow } from './segment-format.ts'
 import { SegmentWriter } from './segment-writer.ts'
 import type { Segments } from './segments.ts'
@@ -25,8 +26,8 @@ const nothing = new Uint8Array(0)
  */
 export async function* readBlock(segments: Segments, firstIndex: number): AsyncGenerator<BlockPart> {
   if (!hasBlock(segments, firstIndex)) throw new RangeError(`no sealed block begins with entry ${firstIndex}`)
-  const { path, trailer } = Segment.open(segments.pathOf(segments.positionOf(firstIndex)))
-  const file = await open(path, 'r')
+  const { path, trailer } = Segment.open(segments.disk, segments.pathOf(segments.positionOf(firstIndex)))
+  const file = await segments.disk.open(path, 'read')
   try {
     let [previousChain, previousChecksum]: [Uint8Array, number] = [trailer.previousChain, trailer.previousCrc]
     for (const row of trailer.frames) {
@@ -40,10 +41,10 @@ export async function* readBlock(segments: Segments, firstIndex: number): AsyncG
   }
 }
 
-async function soundFrame(file: FileHandle, row: FrameRow, path: string): Promise<Buffer> {
+async function soundFrame(file: DiskFile, row: FrameRow, path: string): Promise<Buffer> {
   try {
     const records = await readFrame(file, row)
-    decodeFrame(row, records)
+    Frame.check(row, records)
     return records
   } catch (error) {
     throw damaged(path, error)
@@ -72,15 +73,15 @@ export async function replaceBlock(
   let writer: SegmentWriter | undefined
   try {
     for await (const { previousChain, previousChecksum, records } of parts) {
-      writer ??= await SegmentWriter.create(segments.directory, firstIndex, {
+      writer ??= await SegmentWriter.create(segments.disk, segments.directory, firstIndex, {
         lastCrc: previousChecksum,
         chain: Buffer.from(previousChain),
       })
       const bytes = Buffer.from(records.buffer, records.byteOffset, records.byteLength)
       for (let offset = 0; offset < bytes.length; ) {
-        const { entry } = decodeEntry(bytes, offset)
         if (next === endIndex) throw new RangeError('there are more entries than a block has')
-        const end = offset + recordLength(entry)
+        const end = offset + recordLengthAt(bytes, offset)
+        if (end > bytes.length) throw new RangeError('record is cut short')
         await writer.append(bytes.subarray(offset, end))
         offset = end
         next += 1

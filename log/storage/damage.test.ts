@@ -1,20 +1,21 @@
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { StorageError } from './errors.ts'
 import { formatDirectory } from './format.ts'
 import { LogStore } from './store.ts'
 import {
   append,
   contents,
+  edit,
   entry,
+  groupOffsets,
   identity,
-  keyOf,
   range,
   TestStorage,
   texts,
-  withDatabase,
+  walPath,
 } from './test-storage.ts'
+import { sectorBytes } from './wal-group.ts'
 
 const storage = TestStorage.use()
 
@@ -65,6 +66,15 @@ test('one damaged identity file is written anew from its copy, which is said', a
   }
 })
 
+test('a directory of the time before the first release is refused, and is not formatted', async () => {
+  await mkdir(join(storage.directory, 'log'), { recursive: true })
+  await writeFile(join(storage.directory, 'log', 'CURRENT'), 'MANIFEST-000001\n')
+  expect(await storage.refused('OLD_FORMAT')).toContain('ultracloud backup restore')
+  await expect(formatDirectory(storage.directory, identity, { standing: 'founding' })).rejects.toThrow(
+    'OLD_FORMAT',
+  )
+})
+
 test('a torn write of the mark falls back to the other slot', async () => {
   const entries = await storage.prepare(false)
   const path = join(storage.directory, 'high-water-mark')
@@ -80,79 +90,158 @@ test('a torn write of the mark falls back to the other slot', async () => {
   await storage.refused('MARK_DAMAGED')
 })
 
-test('a flipped byte in an acknowledged entry is noticed at open', async () => {
+test('a flipped byte in any acknowledged group is noticed at open, also in the last', async () => {
   await storage.prepare(false)
-  await withDatabase(storage.directory, async (database) => {
-    const record = await database.get(keyOf(7))
-    if (record === undefined) throw new Error('entry 7 is not there')
-    record[34] = (record[34] ?? 0) ^ 1
-    await database.put(keyOf(7), record)
-  })
-  expect(await storage.refused('TAIL_DAMAGED')).toContain('entry 7 was acknowledged')
-})
-
-test('a hole, a vanished tail and a vanished vote are noticed at open', async () => {
-  await storage.prepare(false)
-  const copies = ['hole', 'tail', 'vote'].map((name) => join(storage.base, name))
-  for (const copy of copies) await cp(storage.directory, copy, { recursive: true })
-  const [hole = '', tail = '', vote = ''] = copies
-  await withDatabase(hole, (database) => database.del(keyOf(9)))
-  expect(await storage.refused('TAIL_DAMAGED', hole)).toContain('entries 9 to 9 are missing')
-  await withDatabase(tail, async (database) => {
-    for (const index of [18, 19, 20]) await database.del(keyOf(index))
-  })
-  expect(await storage.refused('TAIL_VANISHED', tail)).toContain('entries 18 to 20 were acknowledged')
-  await withDatabase(vote, (database) => database.del(Buffer.from('h')))
-  await storage.refused('TAIL_VANISHED', vote)
-})
-
-test('entries of an older write that come back are noticed, though their own checksums hold', async () => {
-  const store = await storage.open()
-  await append(store, range(1, 10), { term: 1, vote: 1 })
-  await store.close()
-  const before = new Map<number, Buffer>()
-  await withDatabase(storage.directory, async (database) => {
-    for (const index of [6, 7]) {
-      const record = await database.get(keyOf(index))
-      if (record !== undefined) before.set(index, record)
-    }
-  })
-  const again = await storage.open()
-  await append(again, [entry(6, 2), entry(7, 2), entry(8, 2)], { term: 2, vote: 0 }, 6)
-  await again.close()
-  await withDatabase(storage.directory, async (database) => {
-    for (const [index, record] of before) await database.put(keyOf(index), record)
-  })
-  expect(await storage.refused('TAIL_DAMAGED')).toContain('does not follow')
-})
-
-test('what LevelDB drops silently from its own log is noticed', async () => {
-  const store = await storage.open()
-  for (let index = 1; index <= 40; index += 1) {
-    await append(store, [entry(index, 1, 'x'.repeat(1000))], index === 1 ? { term: 1, vote: 1 } : null)
+  const path = walPath(storage.directory)
+  const intact = await readFile(path)
+  const offsets = await groupOffsets(path)
+  expect(offsets.length).toBe(4)
+  const end = offsets.at(-1) ?? 0
+  for (let offset = 0; offset < end; offset += 61) {
+    await edit(path, (content) => content.writeUInt8(content.readUInt8(offset) ^ 0x10, offset))
+    expect(await storage.refused('TAIL_DAMAGED')).toContain('ultracloud member recover')
+    await writeFile(path, intact)
   }
-  await store.close()
-  const journal = (await readdir(join(storage.directory, 'log'))).find((name) => name.endsWith('.log'))
-  const path = join(storage.directory, 'log', journal ?? '')
-  const content = await readFile(path)
-  content[content.length - 3000] = (content[content.length - 3000] ?? 0) ^ 0xff
-  await writeFile(path, content)
-  const outcome = await LogStore.open(storage.directory, identity, () => undefined).catch(
-    (error: unknown) => error,
-  )
-  expect(outcome).toBeInstanceOf(StorageError)
-  expect(String(outcome)).toMatch(/TAIL_VANISHED|TAIL_DAMAGED/)
 })
 
-test('damage behind the mark was never acknowledged and is cut off', async () => {
+test('flipped bytes behind the last group are no entries: they are made zeros again, or refused', async () => {
   const entries = await storage.prepare(false)
-  await withDatabase(storage.directory, async (database) => {
-    await database.put(keyOf(21), Buffer.from('torn'))
-    await database.put(keyOf(23), Buffer.from('behind a hole'))
-  })
+  const path = walPath(storage.directory)
+  const intact = await readFile(path)
+  const end = (await groupOffsets(path)).at(-1) ?? 0
+  await edit(path, (content) => content.writeUInt8(7, end + 5 * sectorBytes))
   const store = await storage.open()
   expect(contents(store)).toEqual(texts(entries))
-  await append(store, range(21, 24, 2))
   await store.close()
-  expect((await storage.open()).lastIndex()).toBe(24)
+  expect(await readFile(path)).toEqual(intact)
+  await edit(path, (content) => content.writeUInt8(7, end + 100))
+  await storage.refused('TAIL_DAMAGED')
+})
+
+/** A log whose last group fills many sectors, closed; returns where that group begins and ends. */
+async function prepareLarge(): Promise<{ start: number; end: number }> {
+  const store = await storage.open()
+  await append(store, range(1, 3), { term: 1, vote: 1 })
+  await append(store, [entry(4, 1, 'x'.repeat(3000)), { ...entry(5), payload: Buffer.alloc(4000) }])
+  await store.close()
+  const [start = 0, end = 0] = (await groupOffsets(walPath(storage.directory))).slice(-2)
+  expect(end - start).toBe(15 * sectorBytes)
+  return { start, end }
+}
+
+/** The mark as it was before the last group: as long as the group may still be unacknowledged. */
+async function withOldMark(arrange: () => Promise<void>): Promise<void> {
+  const path = join(storage.directory, 'high-water-mark')
+  await edit(path, (content) => {
+    const newest = content.readUInt32BE(12) > content.readUInt32BE(4096 + 12) ? 0 : 4096
+    content.fill(0, newest, newest + 64)
+  })
+  await arrange()
+}
+
+test('a group that a crash left unfinished is cut off, whichever sectors were not written', async () => {
+  const { start, end } = await prepareLarge()
+  const path = walPath(storage.directory)
+  const intact = await readFile(path)
+  const mark = await readFile(join(storage.directory, 'high-water-mark'))
+  for (let sector = start; sector < end; sector += sectorBytes) {
+    await writeFile(join(storage.directory, 'high-water-mark'), mark)
+    await withOldMark(async () => {
+      await writeFile(path, intact)
+      await edit(path, (content) => content.fill(0, sector, sector + sectorBytes))
+    })
+    const store = await storage.open()
+    expect(store.lastIndex(), `sector at ${sector - start}`).toBe(3)
+    await append(store, range(4, 4, 2), { term: 2, vote: 2 })
+    await store.close()
+    const again = await storage.open()
+    expect(contents(again)).toEqual(texts([...range(1, 3), entry(4, 2)]))
+    await again.close()
+  }
+})
+
+test('a sector of an acknowledged group that is gone is noticed, and so is a damaged one that no crash leaves', async () => {
+  const { start } = await prepareLarge()
+  const path = walPath(storage.directory)
+  const intact = await readFile(path)
+  const lose = (content: Buffer): Buffer => content.fill(0, start + 3 * sectorBytes, start + 4 * sectorBytes)
+  await edit(path, lose)
+  expect(await storage.refused('TAIL_DAMAGED')).toContain('parts of it are gone')
+  // Payloads of zeros do not make a group look torn: all sectors of it were written, and one byte differs.
+  await withOldMark(async () => {
+    await writeFile(path, intact)
+    await edit(path, (content) => content.writeUInt8(1, start + 11 * sectorBytes + 40))
+  })
+  await storage.refused('TAIL_DAMAGED')
+})
+
+test('a hole is noticed: what was written behind it is there', async () => {
+  await storage.prepare(false)
+  const [, second = 0] = await groupOffsets(walPath(storage.directory))
+  await edit(walPath(storage.directory), (content) => content.fill(0, second, second + sectorBytes))
+  expect(await storage.refused('TAIL_DAMAGED')).toContain('what was written after it is there')
+})
+
+test('a vanished tail, a vanished vote and an older copy of the file are noticed', async () => {
+  const store = await storage.open()
+  await append(store, range(1, 5), { term: 1, vote: 1 })
+  await store.close()
+  const path = walPath(storage.directory)
+  const older = await readFile(path)
+  const again = await storage.open()
+  await append(again, [], { term: 2, vote: 3 })
+  await again.close()
+  const voted = await readFile(path)
+  await writeFile(path, older)
+  expect(await storage.refused('TAIL_VANISHED')).toContain('the term and vote of term 2')
+  await writeFile(path, voted)
+  const third = await storage.open()
+  await append(third, range(6, 8, 2))
+  await third.close()
+  await writeFile(path, voted)
+  expect(await storage.refused('TAIL_VANISHED')).toContain('entries 6 to 8 were acknowledged')
+  await writeFile(path, Buffer.alloc(older.length))
+  await storage.refused('TAIL_VANISHED')
+  await rm(path)
+  await storage.refused('TAIL_VANISHED')
+})
+
+test('groups of an older write that come back are noticed, though their own checksums hold', async () => {
+  const store = await storage.open()
+  await append(store, range(1, 5), { term: 1, vote: 1 })
+  await store.close()
+  const path = walPath(storage.directory)
+  const start = (await groupOffsets(path)).at(-1) ?? 0
+  const crashed = join(storage.base, 'crashed')
+  await cp(storage.directory, crashed, { recursive: true })
+  const lost = await storage.open(crashed)
+  await append(lost, range(6, 7))
+  await lost.close()
+  const before = (await readFile(walPath(crashed))).subarray(start, start + sectorBytes)
+  const again = await storage.open()
+  await append(again, [entry(6, 2), entry(7, 2)], { term: 2, vote: 0 })
+  await append(again, [entry(8, 2)])
+  await again.close()
+  const intact = await readFile(path)
+  await edit(path, (content) => content.set(before, start))
+  await storage.refused('TAIL_DAMAGED')
+  await writeFile(path, intact)
+  await edit(path, (content) => {
+    content.set(before, start)
+    content.fill(0, start + sectorBytes)
+  })
+  await storage.refused('TAIL_VANISHED')
+})
+
+test('a write-ahead file of another member, and one that is cut short, are refused', async () => {
+  await storage.prepare(false)
+  const other = join(storage.base, 'other')
+  const stranger = { clusterId: identity.clusterId, memberId: 2 }
+  await formatDirectory(other, stranger, { standing: 'founding' })
+  const copy = join(storage.base, 'copy')
+  await cp(storage.directory, copy, { recursive: true })
+  await cp(walPath(other), walPath(storage.directory))
+  await storage.refused('TAIL_DAMAGED')
+  await truncate(walPath(copy), 600_000)
+  expect(await storage.refused('TAIL_DAMAGED', copy)).toContain('is cut short')
 })

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib'
 import type { Entry, EntryKind } from '../raft/types.ts'
 
 /**
- * The stored form of an entry, the same in the tail database and in sealed segments, and on every member.
+ * The stored form of an entry, the same in write-ahead files and in sealed segments, and on every member.
  * Numbers are big-endian.
  *
  * | offset | bytes | field |
@@ -47,6 +47,12 @@ export function recordLength(entry: Entry): number {
   return recordHeaderBytes + entry.payload.length
 }
 
+/** The length of the record that starts at `offset`. Throws RangeError when its header is not all there. */
+export function recordLengthAt(source: Buffer, offset: number): number {
+  if (source.length < offset + recordHeaderBytes) throw new RangeError('record is cut short')
+  return recordHeaderBytes + source.readUInt32BE(offset + 28)
+}
+
 /** Writes the record of `entry` into `target`, which it must fill exactly, and returns its CRC. */
 export function encodeEntry(entry: Entry, previousCrc: number, target: Buffer): number {
   target.writeUInt32BE(previousCrc, 4)
@@ -60,6 +66,29 @@ export function encodeEntry(entry: Entry, previousCrc: number, target: Buffer): 
   return crc
 }
 
+/**
+ * The CRC of the record from `offset` to before `end`. Throws RangeError when its bytes are not those that were written, or it is not
+ * the one of `index` behind the record with `previousCrc`.
+ */
+export function checkRecord(
+  source: Buffer,
+  offset: number,
+  end: number,
+  index: number,
+  previousCrc: number,
+): number {
+  const crc = source.readUInt32BE(offset)
+  if (crc32(source.subarray(offset + 4, end)) !== crc) throw new RangeError('checksum does not match')
+  if (readUint53(source, offset + 8) !== index || source.readUInt32BE(offset + 4) !== previousCrc)
+    throw new RangeError(`record ${index} does not follow the one before it`)
+  return crc
+}
+
+/** The term of the record that starts at `offset`. */
+export function termOf(source: Buffer, offset: number): number {
+  return readUint53(source, offset + 16)
+}
+
 /** Decodes the record that starts at `offset`. Throws RangeError when its bytes are not those that were written. */
 export function decodeEntry(source: Buffer, offset: number): StoredEntry {
   if (source.length < offset + recordHeaderBytes) throw new RangeError('record is cut short')
@@ -67,16 +96,21 @@ export function decodeEntry(source: Buffer, offset: number): StoredEntry {
   if (source.length < end) throw new RangeError('record is cut short')
   const crc = source.readUInt32BE(offset)
   if (crc32(source.subarray(offset + 4, end)) !== crc) throw new RangeError('checksum does not match')
+  return {
+    entry: decodeVerified(source, offset, end),
+    crc,
+    previousCrc: source.readUInt32BE(offset + 4),
+  }
+}
+
+/** The entry of a record whose checksum was compared. Throws RangeError for one that this version does not know. */
+export function decodeVerified(source: Buffer, offset: number, end: number): Entry {
   const kind = kindsByCode[source.readUInt8(offset + 24)]
   if (kind === undefined) throw new RangeError('unknown kind of entry')
   return {
-    entry: {
-      index: readUint53(source, offset + 8),
-      term: readUint53(source, offset + 16),
-      kind,
-      payload: source.subarray(offset + recordHeaderBytes, end),
-    },
-    crc,
-    previousCrc: source.readUInt32BE(offset + 4),
+    index: readUint53(source, offset + 8),
+    term: readUint53(source, offset + 16),
+    kind,
+    payload: source.subarray(offset + recordHeaderBytes, end),
   }
 }

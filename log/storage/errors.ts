@@ -9,6 +9,8 @@ export type StorageReason =
   | 'IDENTITY_MISMATCH'
   /** `identity.json` is missing or unreadable although the directory holds data. */
   | 'IDENTITY_DAMAGED'
+  /** The directory was written by a version before the first release. */
+  | 'OLD_FORMAT'
   /** Both slots of the high-water mark are unreadable, or the file is gone. */
   | 'MARK_DAMAGED'
   /** Acknowledged entries, or an acknowledged vote, are no longer there. */

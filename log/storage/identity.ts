@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import type { MemberId, Origin, Standing } from '../raft/types.ts'
+import type { Disk } from './disk.ts'
 import { restoreAdvice, StorageError } from './errors.ts'
-import { writeFileDurably } from './files.ts'
+import { fileDisk } from './file-disk.ts'
+import { readWhole, writeFileDurably } from './files.ts'
 
 /** Whose data a directory holds. */
 export interface Identity {
@@ -15,7 +16,7 @@ export interface Identity {
 /** What a directory was formatted as; never changed afterwards. Written last when a directory is formatted. */
 export interface StoredIdentity extends Identity {
   readonly blockEntries: number
-  /** Until the member has become a voter, which is in the database of the tail. */
+  /** Until the member has become a voter, which is in the write-ahead files. */
   readonly standing: Exclude<Standing, 'voter'>
   readonly origin: Origin
 }
@@ -23,7 +24,7 @@ export interface StoredIdentity extends Identity {
 const unsigned = z.int().min(0)
 
 const identitySchema = z.strictObject({
-  format: z.literal(2),
+  format: z.literal(3),
   clusterId: z.string().min(1).max(256),
   memberId: z.int().min(1),
   blockEntries: z.int().min(1).max(65_536),
@@ -41,9 +42,10 @@ export const identityNames = ['identity.json', 'identity.copy.json'] as const
  * Undefined when the directory was never formatted. Throws IDENTITY_DAMAGED when neither file can be used.
  */
 export async function readIdentity(
+  disk: Disk,
   directory: string,
 ): Promise<{ readonly identity: StoredIdentity; readonly repairs: readonly string[] } | undefined> {
-  const files = await Promise.all(identityNames.map((name) => readOne(join(directory, name))))
+  const files = await Promise.all(identityNames.map((name) => readOne(disk, join(directory, name))))
   if (files.every((file) => file === 'missing')) return undefined
   const identity = files.find((file) => typeof file === 'object')
   if (identity === undefined) {
@@ -58,15 +60,19 @@ export async function readIdentity(
     const file = files[position]
     if (typeof file === 'object' && textOf(file) === text) continue
     const path = join(directory, name)
-    await writeFileDurably(path, text)
+    await writeFileDurably(path, text, disk)
     repairs.push(`${path} was damaged, and is written anew from its copy`)
   }
   return { identity, repairs }
 }
 
-export async function writeIdentity(directory: string, identity: StoredIdentity): Promise<void> {
+export async function writeIdentity(
+  directory: string,
+  identity: StoredIdentity,
+  disk: Disk = fileDisk,
+): Promise<void> {
   for (const name of identityNames.toReversed())
-    await writeFileDurably(join(directory, name), textOf(identity))
+    await writeFileDurably(join(directory, name), textOf(identity), disk)
 }
 
 /** Throws IDENTITY_MISMATCH when the directory belongs to someone else. */
@@ -80,19 +86,14 @@ export function checkIdentity(directory: string, stored: Identity, wanted: Ident
 }
 
 function textOf({ clusterId, memberId, blockEntries, standing, origin }: StoredIdentity): string {
-  const content = { format: 2, clusterId, memberId, blockEntries, standing, origin }
+  const content = { format: 3, clusterId, memberId, blockEntries, standing, origin }
   const checksum = crc32(JSON.stringify(content))
   return `${JSON.stringify({ ...content, checksum }, null, 2)}\n`
 }
 
-async function readOne(path: string): Promise<StoredIdentity | 'missing' | 'damaged'> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 'missing'
-    throw error
-  }
+async function readOne(disk: Disk, path: string): Promise<StoredIdentity | 'missing' | 'damaged'> {
+  const text = (await readWhole(disk, path))?.toString('utf8')
+  if (text === undefined) return 'missing'
   let content: unknown
   try {
     content = JSON.parse(text)

@@ -2,6 +2,7 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Entry, HardState } from '../raft/types.ts'
 import { StorageError } from './errors.ts'
+import { fileDisk } from './file-disk.ts'
 import { syncDirectory, temporarySuffix } from './files.ts'
 import { formatDirectory } from './format.ts'
 import { type Identity, readIdentity, writeIdentity } from './identity.ts'
@@ -24,7 +25,7 @@ export interface StoredLog {
  * The directory is verified as when a member opens it. Throws StorageError.
  */
 export async function* readLog(directory: string): AsyncGenerator<readonly Entry[], StoredLog> {
-  const stored = await readIdentity(directory)
+  const stored = await readIdentity(fileDisk, directory)
   if (stored === undefined) throw new StorageError('IDENTITY_DAMAGED', `${directory} holds no log`)
   const identity = { clusterId: stored.identity.clusterId, memberId: stored.identity.memberId }
   const store = await LogStore.open(directory, identity, () => undefined)

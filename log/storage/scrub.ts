@@ -1,10 +1,11 @@
-import { open } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { crc32, zstdDecompress } from 'node:zlib'
 import { BlockHash, chainStart } from './chain.ts'
+import type { Disk, DiskFile } from './disk.ts'
 import { SegmentDamaged } from './errors.ts'
-import { damaged, decodeFrame, Segment } from './segment.ts'
+import { Frame } from './frame.ts'
+import { chunkOf, damaged, Segment } from './segment.ts'
 import type { FrameRow } from './segment-format.ts'
 import type { Segments } from './segments.ts'
 
@@ -32,7 +33,7 @@ export async function scrub(segments: Segments, signal?: AbortSignal): Promise<S
   for (let position = 0; position < count; position += 1) {
     const path = segments.pathOf(position)
     try {
-      const segment = Segment.open(path)
+      const segment = Segment.open(segments.disk, path)
       const { trailer } = segment
       const before = link
       link = { crc: trailer.lastCrc, chain: trailer.chain }
@@ -41,7 +42,7 @@ export async function scrub(segments: Segments, signal?: AbortSignal): Promise<S
         (trailer.previousCrc !== before.crc || !trailer.previousChain.equals(before.chain))
       )
         throw new RangeError('it does not follow the segment before it')
-      entries += await scrubSegment(segment, signal)
+      entries += await scrubSegment(segments.disk, segment, signal)
     } catch (error) {
       signal?.throwIfAborted()
       const known = error instanceof SegmentDamaged
@@ -52,21 +53,21 @@ export async function scrub(segments: Segments, signal?: AbortSignal): Promise<S
   return { segments: count, entries, chain: segments.end.chain.toString('hex'), damage }
 }
 
-async function scrubSegment(segment: Segment, signal: AbortSignal | undefined): Promise<number> {
+async function scrubSegment(disk: Disk, segment: Segment, signal: AbortSignal | undefined): Promise<number> {
   const { trailer, path } = segment
   const hash = new BlockHash(trailer.previousChain)
   let crc = trailer.previousCrc
   let count = 0
-  const file = await open(path, 'r')
+  const file = await disk.open(path, 'read')
   try {
     for (const row of trailer.frames) {
       signal?.throwIfAborted()
       const raw = await readFrame(file, row)
       hash.update(raw)
-      const stored = decodeFrame(row, raw)
-      if (stored[0]?.previousCrc !== crc) throw new RangeError(`frame ${row.firstIndex} does not follow`)
-      crc = stored.at(-1)?.crc ?? crc
-      count += stored.length
+      const frame = new Frame(row, raw)
+      if (frame.previousCrc !== crc) throw new RangeError(`frame ${row.firstIndex} does not follow`)
+      crc = frame.lastCrc
+      count += frame.count
       await nextTurn()
     }
   } finally {
@@ -79,11 +80,10 @@ async function scrubSegment(segment: Segment, signal: AbortSignal | undefined): 
 }
 
 /** The records of one frame, whose checksum holds. Throws RangeError. */
-export async function readFrame(file: Awaited<ReturnType<typeof open>>, row: FrameRow): Promise<Buffer> {
-  const compressed = Buffer.allocUnsafe(row.compressedBytes)
-  const { bytesRead } = await file.read(compressed, 0, compressed.length, row.offset)
-  if (bytesRead !== compressed.length) throw new RangeError('file is cut short')
+export async function readFrame(file: DiskFile, row: FrameRow): Promise<Buffer> {
+  const compressed = await file.read(row.offset, row.compressedBytes)
+  if (compressed.length !== row.compressedBytes) throw new RangeError('file is cut short')
   if (crc32(compressed) !== row.crc)
     throw new RangeError(`checksum of frame ${row.firstIndex} does not match`)
-  return decompress(compressed, { maxOutputLength: row.rawBytes })
+  return decompress(compressed, { maxOutputLength: row.rawBytes, chunkSize: chunkOf(row) })
 }

@@ -5,18 +5,7 @@ import type { Entry } from '../raft/types.ts'
 import { readLog, writeLog } from './offline.ts'
 import { scrub } from './scrub.ts'
 import { LogStore } from './store.ts'
-import {
-  append,
-  blockEntries,
-  contents,
-  entry,
-  identity,
-  keyOf,
-  range,
-  TestStorage,
-  texts,
-  withDatabase,
-} from './test-storage.ts'
+import { append, blockEntries, contents, entry, identity, range, TestStorage, texts } from './test-storage.ts'
 
 const storage = TestStorage.use()
 
@@ -30,19 +19,7 @@ test('a crash at any point of sealing leaves a correct log', async () => {
     'nothing but a part of the temporary file': (at) =>
       writeFile(join(at, 'segments', `${name}.temporary`), segment.subarray(0, segment.length / 2)),
     'the temporary file is whole': (at) => writeFile(join(at, 'segments', `${name}.temporary`), segment),
-    'the segment is there and nothing is deleted': (at) => writeFile(join(at, 'segments', name), segment),
-    'some are deleted': async (at) => {
-      await writeFile(join(at, 'segments', name), segment)
-      await withDatabase(at, async (database) => {
-        for (const index of [1, 2, 5]) await database.del(keyOf(index))
-      })
-    },
-    'all are deleted': async (at) => {
-      await writeFile(join(at, 'segments', name), segment)
-      await withDatabase(at, async (database) => {
-        for (let index = 1; index <= 8; index += 1) await database.del(keyOf(index))
-      })
-    },
+    'the segment is there': (at) => writeFile(join(at, 'segments', name), segment),
   }
   for (const [point, arrange] of Object.entries(points)) {
     const at = join(storage.base, point)
@@ -60,6 +37,32 @@ test('a crash at any point of sealing leaves a correct log', async () => {
     expect((await readdir(join(at, 'segments'))).filter((file) => file.endsWith('.temporary'))).toEqual([])
   }
 })
+
+test('write-ahead files whose entries are all sealed are removed, and one that is missing in between is noticed', async () => {
+  const store = await storage.open()
+  const large = (index: number): Entry => ({ ...entry(index), payload: Buffer.alloc(600_000, index) })
+  for (let index = 1; index <= 24; index += 1)
+    await append(store, [large(index)], index === 1 ? { term: 1, vote: 1 } : null)
+  const before = await walFiles()
+  expect(before.length).toBeGreaterThan(3)
+  expect(store.entries(2, 2, 0)[0]?.payload).toEqual(large(2).payload)
+  const copy = join(storage.base, 'copy')
+  await store.close()
+  await cp(storage.directory, copy, { recursive: true })
+  const again = await storage.open()
+  again.committed(24)
+  await again.settled()
+  await again.close()
+  expect((await walFiles()).length).toBeLessThan(before.length)
+  const sealed = await storage.open()
+  expect(contents(sealed)).toEqual(texts(Array.from({ length: 24 }, (_, position) => large(position + 1))))
+  await rm(join(copy, 'wal', before[1] ?? ''))
+  expect(await storage.refused('TAIL_DAMAGED', copy)).toContain(`${before[1]} is missing`)
+})
+
+async function walFiles(): Promise<string[]> {
+  return (await readdir(join(storage.directory, 'wal'))).sort()
+}
 
 test('a damaged segment is found by the scrub, and by whoever reads it, not by opening', async () => {
   await storage.prepare(true)

@@ -1,31 +1,33 @@
-import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Entry } from '../raft/types.ts'
 import { chainStart } from './chain.ts'
-import type { StoredEntry } from './entry.ts'
+import type { Disk } from './disk.ts'
 import { restoreAdvice, SegmentDamaged, StorageError } from './errors.ts'
 import { removeTemporaryFiles } from './files.ts'
+import type { Frame } from './frame.ts'
 import { Segment } from './segment.ts'
 import { type FrameRow, type SegmentTrailer, segmentFirstIndex, segmentName } from './segment-format.ts'
 
 const openSegmentsMax = 64
 const cachedFramesMax = 8
 
-/** What a segment and the tail are linked to. */
+/** What a segment and the write-ahead files are linked to. */
 export type ChainEnd = Pick<SegmentTrailer, 'lastCrc' | 'lastTerm' | 'chain'>
 
 const emptyEnd: ChainEnd = { lastCrc: 0, lastTerm: 0, chain: chainStart }
 
 /** The sealed part of the log: entries 1 to `lastIndex`, in segments of `blockEntries` each. */
 export class Segments {
+  readonly disk: Disk
   readonly directory: string
   readonly #blockEntries: number
   #count: number
   #end: ChainEnd
   readonly #opened = new Map<number, Segment>()
-  readonly #frames = new Map<number, readonly StoredEntry[]>()
+  readonly #frames = new Map<number, Frame>()
 
-  private constructor(directory: string, blockEntries: number, count: number) {
+  private constructor(disk: Disk, directory: string, blockEntries: number, count: number) {
+    this.disk = disk
     this.directory = directory
     this.#blockEntries = blockEntries
     this.#count = count
@@ -36,10 +38,10 @@ export class Segments {
    * Checks the names of all segments and the trailer of the last: the cost does not grow with the bytes of history.
    * Throws SEGMENT_DAMAGED when one is missing.
    */
-  static async open(directory: string, blockEntries: number): Promise<Segments> {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-    await removeTemporaryFiles(directory)
-    const firstIndexes = (await readdir(directory))
+  static async open(disk: Disk, directory: string, blockEntries: number): Promise<Segments> {
+    await disk.makeDirectory(directory)
+    await removeTemporaryFiles(disk, directory)
+    const firstIndexes = (await disk.list(directory))
       .map(segmentFirstIndex)
       .filter((index) => index !== undefined)
       .sort((a, b) => a - b)
@@ -48,7 +50,7 @@ export class Segments {
       const missing = segmentName(position * blockEntries + 1)
       throw new StorageError('SEGMENT_DAMAGED', `${join(directory, missing)} is missing. ${restoreAdvice}`)
     }
-    const segments = new Segments(directory, blockEntries, firstIndexes.length)
+    const segments = new Segments(disk, directory, blockEntries, firstIndexes.length)
     if (firstIndexes.length > 0) segments.#end = segments.#segment(firstIndexes.length - 1).trailer
     return segments
   }
@@ -94,7 +96,7 @@ export class Segments {
   chainAfter(position: number): Buffer {
     return position === this.#count - 1
       ? this.#end.chain
-      : Segment.open(this.pathOf(position + 1)).trailer.previousChain
+      : Segment.open(this.disk, this.pathOf(position + 1)).trailer.previousChain
   }
 
   /** A segment's file was replaced: nothing that was read of the old one is answered any more. */
@@ -107,18 +109,16 @@ export class Segments {
   termAt(index: number): number {
     if (index === this.lastIndex) return this.#end.lastTerm
     const { segment, frame } = this.#locate(index)
-    return frame.firstTerm === frame.lastTerm
-      ? frame.firstTerm
-      : this.#stored(segment, frame, index).entry.term
+    return frame.firstTerm === frame.lastTerm ? frame.firstTerm : this.#frame(segment, frame).termAt(index)
   }
 
   /** The term of a whole segment, from those before and after it; undefined when they are not of one term, or cannot be read. */
   termAround(firstIndex: number): number | undefined {
     const position = this.positionOf(firstIndex)
     try {
-      const before = position === 0 ? 0 : Segment.open(this.pathOf(position - 1)).trailer.lastTerm
+      const before = position === 0 ? 0 : Segment.open(this.disk, this.pathOf(position - 1)).trailer.lastTerm
       const isLast = position === this.#count - 1
-      const next = isLast ? undefined : Segment.open(this.pathOf(position + 1)).trailer.frames[0]
+      const next = isLast ? undefined : Segment.open(this.disk, this.pathOf(position + 1)).trailer.frames[0]
       const after = isLast ? this.#end.lastTerm : next?.firstTerm
       return before === after ? after : undefined
     } catch {
@@ -129,18 +129,18 @@ export class Segments {
   crcAt(index: number): number {
     if (index === this.lastIndex) return this.#end.lastCrc
     const { segment, frame } = this.#locate(index)
-    return this.#stored(segment, frame, index).crc
+    return this.#frame(segment, frame).crcAt(index)
   }
 
   /** Entries from `from` on, to the end of its frame at most, until the payloads reach `limitBytes`; one at least. */
   entries(from: number, to: number, limitBytes: number): Entry[] {
-    const { segment, frame } = this.#locate(from)
+    const { segment, frame: row } = this.#locate(from)
     const entries: Entry[] = []
     let bytes = 0
-    const records = this.#frame(segment, frame)
-    for (let position = from - frame.firstIndex; position < records.length; position += 1) {
-      const entry = records[position]?.entry
-      if (entry === undefined || entry.index > to) break
+    const frame = this.#frame(segment, row)
+    const last = Math.min(to, frame.lastIndex)
+    for (let index = from; index <= last; index += 1) {
+      const entry = frame.entryAt(index)
       bytes += entry.payload.length
       if (entries.length > 0 && bytes > limitBytes) break
       entries.push(entry)
@@ -158,7 +158,7 @@ export class Segments {
     const known = this.#opened.get(position)
     if (known !== undefined) return known
     const path = this.pathOf(position)
-    const segment = Segment.open(path)
+    const segment = Segment.open(this.disk, path)
     const { firstIndex, count } = segment.trailer
     if (firstIndex !== this.firstIndexOf(position) || count !== this.#blockEntries) {
       throw new SegmentDamaged(
@@ -171,19 +171,13 @@ export class Segments {
     return segment
   }
 
-  #frame(segment: Segment, frame: FrameRow): readonly StoredEntry[] {
-    const known = this.#frames.get(frame.firstIndex)
+  #frame(segment: Segment, row: FrameRow): Frame {
+    const known = this.#frames.get(row.firstIndex)
     if (known !== undefined) return known
-    const stored = segment.readFrame(frame)
+    const frame = segment.readFrame(row)
     keepBounded(this.#frames, cachedFramesMax)
-    this.#frames.set(frame.firstIndex, stored)
-    return stored
-  }
-
-  #stored(segment: Segment, frame: FrameRow, index: number): StoredEntry {
-    const stored = this.#frame(segment, frame)[index - frame.firstIndex]
-    if (stored === undefined) throw new RangeError(`index ${index} is not sealed`)
-    return stored
+    this.#frames.set(row.firstIndex, frame)
+    return frame
   }
 }
 

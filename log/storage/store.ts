@@ -1,15 +1,17 @@
-import { join } from 'node:path'
 import type { Entry, HardState, LogView, Origin, Standing } from '../raft/types.ts'
+import type { Disk } from './disk.ts'
 import { encodeEntry, recordLength, type StoredEntry } from './entry.ts'
 import { StorageError } from './errors.ts'
+import { fileDisk } from './file-disk.ts'
 import { directoryBytes } from './files.ts'
 import type { Identity } from './identity.ts'
-import type { MarkFile } from './mark.ts'
+import { type Later, MarkKeeper, realLater } from './mark-keeper.ts'
 import { type OpenParts, openParts } from './open.ts'
+import { segmentsDirectory, walDirectory } from './paths.ts'
 import { RecentEntries } from './recent.ts'
 import { sealBlock } from './seal.ts'
 import type { Segments } from './segments.ts'
-import type { Tail } from './tail.ts'
+import type { Wal } from './wal.ts'
 import { type Change, WriteQueue } from './write-queue.ts'
 
 const recentEntriesMax = 16_384
@@ -19,6 +21,14 @@ const readEntriesMax = 4096
 /** Writes wait while more full blocks than this wait to be sealed: the tail, and the time to open it, are bounded. */
 const unsealedBlocksMax = 16
 const sizeAgeMillisecondsMax = 1000
+
+/** What the storage of a log needs from outside, so that a test can crash it at any point. */
+export interface StorePorts {
+  readonly disk: Disk
+  readonly later: Later
+}
+
+const realPorts: StorePorts = { disk: fileDisk, later: realLater }
 
 /** A change that is not done: `shownIndex` is what the LogView shows then. */
 interface Pending {
@@ -35,9 +45,11 @@ export class LogStore implements LogView {
   readonly repairs: readonly string[]
   readonly blockEntries: number
   readonly segments: Segments
-  readonly #tailDirectory: string
-  readonly #tail: Tail
-  readonly #mark: MarkFile
+  readonly #disk: Disk
+  readonly #directory: string
+  readonly #wal: Wal
+  readonly #keeper: MarkKeeper
+  readonly #unlock: () => void
   readonly #recent = new RecentEntries(recentEntriesMax, recentBytesMax)
   readonly #failed: (error: StorageError) => void
   readonly #writes: WriteQueue
@@ -54,33 +66,41 @@ export class LogStore implements LogView {
   #sizeBytes = 0
   #sizeAt = 0
 
-  private constructor(directory: string, parts: OpenParts, failed: (error: StorageError) => void) {
-    this.#tailDirectory = join(directory, 'log')
+  private constructor(
+    directory: string,
+    parts: OpenParts,
+    failed: (error: StorageError) => void,
+    { disk, later }: StorePorts,
+  ) {
+    const { content } = parts
+    this.#disk = disk
+    this.#directory = directory
+    this.#unlock = parts.unlock
     this.identity = parts.identity
     this.standing = parts.standing
     this.origin = parts.identity.origin
     this.repairs = parts.repairs
     this.blockEntries = parts.identity.blockEntries
     this.segments = parts.segments
-    this.#tail = parts.tail
-    this.#mark = parts.mark
+    this.#wal = parts.wal
     this.#failed = failed
-    this.#hardState = parts.hardState
-    this.#plannedIndex = parts.lastIndex
-    this.#plannedCrc = parts.lastCrc
-    this.#lastIndex = parts.lastIndex
+    this.#hardState = content.hardState
+    this.#plannedIndex = content.lastIndex
+    this.#plannedCrc = content.lastCrc
+    this.#lastIndex = content.lastIndex
     this.#commitIndex = parts.segments.lastIndex
-    for (const stored of parts.recent) this.#recent.add(stored)
+    for (const { entry, crc } of content.recent) this.#recent.add(entry, crc)
+    this.#keeper = new MarkKeeper(parts.mark, later, (error) => this.#writes.fail(error))
     this.#writes = new WriteQueue(
-      parts.tail,
-      parts.mark,
+      parts.wal,
+      this.#keeper,
       () => this.#room(),
       (error) => this.#fail(error),
     )
   }
 
   /**
-   * Opens a directory that was formatted. Verifies identity, tail, high-water mark and the link to the last
+   * Opens a directory that was formatted. Verifies identity, write-ahead files, high-water mark and the link to the last
    * segment; the time does not grow with history. `failed` is called at most once, when a write fails: nothing is
    * taken afterwards. Throws StorageError.
    */
@@ -88,8 +108,9 @@ export class LogStore implements LogView {
     directory: string,
     identity: Identity,
     failed: (error: StorageError) => void,
+    ports: StorePorts = realPorts,
   ): Promise<LogStore> {
-    const store = new LogStore(directory, await openParts(directory, identity), failed)
+    const store = new LogStore(directory, await openParts(ports.disk, directory, identity), failed, ports)
     await store.#measure()
     return store
   }
@@ -118,9 +139,9 @@ export class LogStore implements LogView {
     if (index < 1 || index > this.#lastIndex) {
       throw new RangeError(`index ${index} is outside of 0 to ${this.#lastIndex}`)
     }
-    const known = this.#recent.get(index)?.entry.term
+    const known = this.#recent.get(index)?.term
     if (known !== undefined) return known
-    return index <= this.sealedIndex ? this.segments.termAt(index) : this.#stored(index).entry.term
+    return index <= this.sealedIndex ? this.segments.termAt(index) : (this.#read(index)[0]?.entry.term ?? 0)
   }
 
   entries(from: number, to: number, limitBytes: number): readonly Entry[] {
@@ -148,20 +169,19 @@ export class LogStore implements LogView {
     if (this.#closed) throw new StorageError('MISUSE', 'the log is closed')
     const { hardState, becomesVoter = false, truncateFrom, entries } = change
     if (truncateFrom > 0) this.#planTruncation(truncateFrom)
-    const truncatedCrc = this.#plannedCrc
-    const records = entries.map((entry) => this.#plan(entry))
+    const baseIndex = this.#plannedIndex
+    const baseCrc = this.#plannedCrc
+    const records = this.#plan(entries)
     if (hardState !== null) this.#hardState = hardState
-    const lastIndex = this.#plannedIndex
-    const pending: Pending = { shownIndex: lastIndex }
+    const pending: Pending = { shownIndex: this.#plannedIndex }
     this.#pending.push(pending)
     this.#writes.push({
       hardState,
       becomesVoter,
-      truncateFrom,
-      truncatedCrc,
+      baseIndex,
+      baseCrc,
       records,
-      lastIndex,
-      lastCrc: this.#plannedCrc,
+      entries: entries.length,
       done: () => {
         this.#pending.shift()
         this.#lastIndex = pending.shownIndex
@@ -190,6 +210,7 @@ export class LogStore implements LogView {
   /** Resolves once nothing is being written or sealed. */
   async settled(): Promise<void> {
     await this.#writes.settled()
+    await this.#keeper.settled()
     while (this.#sealing !== undefined) await this.#sealing
   }
 
@@ -198,26 +219,32 @@ export class LogStore implements LogView {
     if (this.#closed) return
     this.#closed = true
     await this.settled()
-    await this.#mark.close()
-    await this.#tail.close()
+    await this.#keeper.close()
+    await this.#wal.close()
+    this.#unlock()
   }
 
   /** At least one entry from `from` on. */
   #some(from: number, to: number, limitBytes: number): readonly Entry[] {
     const known = this.#recent.get(from)
-    if (known !== undefined) return [known.entry]
-    return from <= this.sealedIndex ? this.segments.entries(from, to, limitBytes) : [this.#stored(from).entry]
+    if (known !== undefined) return [known]
+    if (from <= this.sealedIndex) return this.segments.entries(from, to, limitBytes)
+    const found = this.#read(from).map(({ entry }) => entry)
+    return found.length > to - from + 1 ? found.slice(0, to - from + 1) : found
   }
 
-  /** An entry that is not sealed. */
-  #stored(index: number): StoredEntry {
-    const known = this.#recent.get(index)
-    if (known !== undefined) return known
+  /** The CRC of an entry that is not sealed. */
+  #unsealedCrc(index: number): number {
+    return this.#recent.crcAt(index) ?? this.#read(index)[0]?.crc ?? 0
+  }
+
+  /** At least one entry from `from` on, from the write-ahead files. */
+  #read(from: number): readonly StoredEntry[] {
     try {
-      return this.#tail.read(index)
+      return this.#wal.index.read(from)
     } catch (error) {
       const cause = error instanceof Error ? error.message : String(error)
-      throw this.#fail(new StorageError('TAIL_DAMAGED', `entry ${index}: ${cause}`))
+      throw this.#fail(new StorageError('TAIL_DAMAGED', `entry ${from}: ${cause}`))
     }
   }
 
@@ -227,24 +254,32 @@ export class LogStore implements LogView {
       throw this.#fail(new StorageError('MISUSE', `${text}, and the log ends with ${this.#plannedIndex}`))
     }
     const kept = from - 1
-    this.#plannedCrc = kept <= this.sealedIndex ? this.segments.end.lastCrc : this.#stored(kept).crc
+    this.#plannedCrc = kept <= this.sealedIndex ? this.segments.end.lastCrc : this.#unsealedCrc(kept)
     this.#plannedIndex = kept
     this.#recent.truncate(from)
     this.#lastIndex = Math.min(this.#lastIndex, kept)
     for (const pending of this.#pending) pending.shownIndex = Math.min(pending.shownIndex, kept)
   }
 
-  #plan(entry: Entry): { index: number; record: Buffer } {
-    if (entry.index !== this.#plannedIndex + 1) {
-      const text = `entry ${entry.index} does not follow entry ${this.#plannedIndex}`
-      throw this.#fail(new StorageError('MISUSE', text))
+  /** The records of entries that follow what is planned, one behind the other. */
+  #plan(entries: readonly Entry[]): Buffer {
+    let bytes = 0
+    for (const entry of entries) bytes += recordLength(entry)
+    const records = Buffer.allocUnsafe(bytes)
+    let offset = 0
+    for (const entry of entries) {
+      if (entry.index !== this.#plannedIndex + 1) {
+        const text = `entry ${entry.index} does not follow entry ${this.#plannedIndex}`
+        throw this.#fail(new StorageError('MISUSE', text))
+      }
+      const previousCrc = this.#plannedCrc
+      const end = offset + recordLength(entry)
+      this.#plannedCrc = encodeEntry(entry, previousCrc, records.subarray(offset, end))
+      this.#plannedIndex = entry.index
+      this.#recent.add(entry, this.#plannedCrc)
+      offset = end
     }
-    const record = Buffer.allocUnsafe(recordLength(entry))
-    const previousCrc = this.#plannedCrc
-    this.#plannedCrc = encodeEntry(entry, previousCrc, record)
-    this.#plannedIndex = entry.index
-    this.#recent.add({ entry, crc: this.#plannedCrc, previousCrc })
-    return { index: entry.index, record }
+    return records
   }
 
   #unsealedBlocks(): number {
@@ -260,7 +295,7 @@ export class LogStore implements LogView {
   #seal(): void {
     const idle = this.#sealing === undefined && !this.#closed && this.#failure === undefined
     if (!idle || this.#unsealedBlocks() < 1) return
-    this.#sealing = sealBlock(this.#tail, this.segments, this.blockEntries)
+    this.#sealing = sealBlock(this.#wal, this.segments, this.blockEntries)
       .catch((error: unknown) => {
         const text = `sealing failed: ${error instanceof Error ? error.message : String(error)}`
         this.#fail(error instanceof StorageError ? error : new StorageError('WRITE_FAILED', text))
@@ -273,8 +308,8 @@ export class LogStore implements LogView {
 
   async #measure(): Promise<void> {
     this.#sizeAt = Date.now()
-    const tail = await directoryBytes(this.#tailDirectory)
-    this.#sizeBytes = tail + (await directoryBytes(this.segments.directory))
+    const unsealed = await directoryBytes(this.#disk, walDirectory(this.#directory))
+    this.#sizeBytes = unsealed + (await directoryBytes(this.#disk, segmentsDirectory(this.#directory)))
   }
 
   #fail(failure: StorageError): StorageError {

@@ -1,12 +1,14 @@
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ClassicLevel } from 'classic-level'
 import { afterEach, beforeEach, expect } from 'vitest'
 import type { Entry, HardState } from '../raft/types.ts'
 import { StorageError, type StorageReason } from './errors.ts'
 import { formatDirectory } from './format.ts'
+import { walName } from './paths.ts'
 import { LogStore } from './store.ts'
+import { walSeed } from './wal.ts'
+import { scanFile } from './wal-scan.ts'
 
 export const identity = { clusterId: 'test-cluster', memberId: 1 }
 export const blockEntries = 8
@@ -104,23 +106,20 @@ export function contents(store: LogStore): string[] {
   return found
 }
 
-/** The key of an entry in the tail database. */
-export function keyOf(index: number): Buffer {
-  const key = Buffer.alloc(9)
-  key.write('e', 'latin1')
-  key.writeUInt32BE(index, 5)
-  return key
+/** The first write-ahead file of a directory. */
+export function walPath(directory: string, fileNumber = 1): string {
+  return join(directory, 'wal', walName(fileNumber))
 }
 
-/** Reaches into the tail database of a closed directory. */
-export async function withDatabase(
-  at: string,
-  action: (database: ClassicLevel<Buffer, Buffer>) => Promise<void>,
-): Promise<void> {
-  const database = new ClassicLevel<Buffer, Buffer>(join(at, 'log'), {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-  })
-  await database.open()
-  await action(database).finally(() => database.close())
+/** Changes the bytes of a file in place. */
+export async function edit(path: string, change: (content: Buffer) => void): Promise<void> {
+  const content = await readFile(path)
+  change(content)
+  await writeFile(path, content)
+}
+
+/** Where each group of a write-ahead file begins, and behind the last where the next would. */
+export async function groupOffsets(path: string): Promise<number[]> {
+  const { groups, end } = scanFile(await readFile(path), walSeed(identity))
+  return [...groups.map(({ offset }) => offset), end]
 }
