@@ -57,9 +57,10 @@ async function openLocked(
     const sealed = { ...segments.end, lastIndex: segments.lastIndex }
     const content = await openWal(disk, walAt, seed, sealed, mark.mark)
     await removeTemporaryFiles(disk, walAt)
+    // Names that a killed process did not live to sync count from now on, too.
+    for (const each of [directory, segmentsDirectory(directory), walAt]) await disk.syncDirectory(each)
     const { last, lastIndex, hardState } = content
-    if (mark.mark.sequence !== last.sequence)
-      await mark.write({ sequence: last.sequence, link: last.link, index: lastIndex, hardState })
+    await mark.write({ sequence: last.sequence, link: last.link, index: lastIndex, hardState })
     const wal = await Wal.open(disk, walAt, seed, content)
     return { identity, standing: standingOf(identity, content), repairs, content, wal, segments, mark }
   } catch (error) {

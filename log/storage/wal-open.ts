@@ -76,8 +76,10 @@ export async function openWal(
     throw reader.lost('there is no write-ahead file')
   }
   reader.checkEnd(end)
-  if (end.remains > 0)
-    await zeroWalFile(disk, join(directory, walName(numbers.at(-1) ?? 0)), end.end, end.remains)
+  const last = join(directory, walName(numbers.at(-1) ?? 0))
+  // A process that was killed may have left what is read here in memory alone.
+  await withFile(disk, last, 'write', (file) => file.sync())
+  if (end.remains > 0) await zeroWalFile(disk, last, end.end, end.remains)
   const ready = prepared === undefined ? undefined : await reusable(disk, directory, seed, prepared, reader)
   for (const number of obsolete) await disk.remove(join(directory, walName(number)))
   return { ...reader.content(), end: end.end, prepared: ready }

@@ -69,6 +69,18 @@ export const storageBugs: readonly SownBug[] = [
     replace: 'if (end.remains < 0)',
   },
   {
+    name: 'trusts what a killed process did not sync',
+    file: open,
+    find: "await withFile(disk, last, 'write', (file) => file.sync())",
+    replace: '',
+  },
+  {
+    name: 'trusts names that a killed process did not sync',
+    file: 'log/storage/open.ts',
+    find: 'await disk.syncDirectory(each)',
+    replace: 'await disk.exists(each)',
+  },
+  {
     name: 'marks a group that is not written',
     file: 'log/storage/mark-keeper.ts',
     find: 'this.#wanted = mark\n',
