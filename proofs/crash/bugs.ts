@@ -81,6 +81,13 @@ export const storageBugs: readonly SownBug[] = [
     replace: 'await disk.exists(each)',
   },
   {
+    name: 'removes files before the names of segments are durable',
+    file: open,
+    find: 'return { ...reader.content(), end',
+    replace:
+      'for (const number of obsolete) await disk.remove(join(directory, walName(number)))\n  return { ...reader.content(), end',
+  },
+  {
     name: 'marks a group that is not written',
     file: 'log/storage/mark-keeper.ts',
     find: 'this.#wanted = mark\n',

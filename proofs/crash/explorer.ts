@@ -161,7 +161,10 @@ export class Explorer {
   /** The process is killed, not the machine; what the store shows when it starts again it may promise, so that no crash takes it back. */
   async #kill(disk: SimulatedDisk, allowed: Allowed, context: string): Promise<void> {
     this.#kills += 1
+    if (this.#random.chance(0.2))
+      disk.observer = (_, inner) => this.#crashAgain(disk, allowed, `${context}; ${inner}`)
     const store = await this.#open(disk, []).catch((error: unknown) => String(error))
+    disk.observer = undefined
     if (typeof store === 'string') return this.#fail(`${context}: ${store}`)
     if (!this.#isAllowed(store, allowed, context)) return
     const model = ChangeModel.of(store, this.#random, PAYLOAD_BYTES_MAX)
