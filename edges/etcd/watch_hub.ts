@@ -55,6 +55,14 @@ export class WatchHub {
 
   /** A revision's own write of the progress comes before those of its keys. */
   #applied(writes: readonly Write[]): void {
+    if (this.#byKey.size + this.#ranges.size > 0) this.#collect(writes)
+    else {
+      for (const { table, after } of writes)
+        if (table.name === 'kv.progress') this.#progress = (after as Progress | undefined) ?? BEGINNING
+    }
+  }
+
+  #collect(writes: readonly Write[]): void {
     let events: KeyEvent[] = []
     for (const { table, key, before, after } of writes) {
       if (table.name === 'kv.progress') {
