@@ -112,6 +112,11 @@ class Fields {
 
   /** A varint of up to 53 bits. */
   integer(): number {
+    const first = this.#bytes[this.#at]
+    if (first !== undefined && first < 128) {
+      this.#at += 1
+      return first
+    }
     let value = 0
     for (let factor = 1; this.#at < this.#bytes.length; factor *= 128) {
       const byte = this.#bytes[this.#at++] as number

@@ -4,14 +4,14 @@ import type { Registry } from '../../domains/kernel/registry.ts'
 import { Rejection, reject } from '../../domains/kernel/rejection.ts'
 import { feedBatch } from './changes.ts'
 import type { EventProjection } from './event_projection.ts'
-import { type PackedEntries, unpackEntries } from './packed_entries.ts'
+import { type PackedEntries, type UnpackedEntry, unpackEntries } from './packed_entries.ts'
 import { diff, entries, why } from './past.ts'
 import { readRecord } from './projected_record.ts'
 import type { Projection } from './projection.ts'
 import type { Calls, FromWorker, Progress, ToWorker } from './protocol.ts'
 import { read } from './reads.ts'
 import { scrub } from './scrub.ts'
-import { isSqliteError, ProjectionStore } from './store.ts'
+import { type AppliedEntry, isSqliteError, ProjectionStore } from './store.ts'
 
 /** Result codes: https://www.sqlite.org/rescode.html */
 const SQLITE_CORRUPT = 11
@@ -143,10 +143,7 @@ class Writer {
     const entries = unpackEntries(packed)
     const last = entries.findLast(({ payload }) => payload !== null)
     store.apply(
-      entries.map(({ revision, payload }) => ({
-        revision,
-        record: payload === null ? null : readRecord(payload),
-      })),
+      recordsOf(entries),
       last === undefined || last.payload === null ? store.origin : originOf(last.revision, last.payload),
     )
     const sets = [...store.sets]
@@ -170,6 +167,12 @@ class Writer {
     this.#goal = undefined
     return true
   }
+}
+
+/** One by one: what is read of an entry is garbage before the next, and never outlives a collection. */
+function* recordsOf(entries: readonly UnpackedEntry[]): Generator<AppliedEntry> {
+  for (const { revision, payload } of entries)
+    yield { revision, record: payload === null ? null : readRecord(payload) }
 }
 
 /** Whether other rows might help: SQLite finds the file corrupt, or its rows do not fit the log. A full disk is no damage. */

@@ -8,6 +8,8 @@ import type { Calls, FromWorker, Progress, ToWorker } from './protocol.ts'
 const CALLS_MAX = 10_000
 /** Batches that are on their way: the worker has the next one before it is done with this one. */
 const BATCHES_MAX = 2
+/** For what is new: rows that wait to be written, and what was read of them, are then mostly gone before a collection copies them. */
+const YOUNG_GENERATION_MIB = 192
 
 /** Another file must be made: this one was made by another build or of another log, or is damaged. */
 export class UnusableError extends Error {
@@ -52,7 +54,10 @@ export class WorkerHandle {
 
   /** Starts a worker from a module that calls `serveProjections`. Rejects with UnusableError when the file cannot serve. */
   static open(module: URL, path: string, log: Log): Promise<WorkerHandle> {
-    const worker = new Worker(module, { workerData: { path } })
+    const worker = new Worker(module, {
+      workerData: { path },
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
+    })
     return new Promise((resolve, reject) => {
       const onExit = (code: number): void => reject(new Error(`the projections' worker ended with ${code}`))
       worker.once('error', reject)
