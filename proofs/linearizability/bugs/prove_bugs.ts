@@ -37,6 +37,7 @@ const byWatch =
 
 const bugs: readonly PlantedBug[] = [
   { name: 'stale-read', foundBy: byHistory, during: work },
+  { name: 'stale-hot-read', foundBy: byHistory, during: work },
   { name: 'lost-write', foundBy: byHistory, during: loseLeader },
   { name: 'double-apply', foundBy: byHistory, during: work },
   { name: 'dropped-event', foundBy: byWatch('reliable'), during: work },
