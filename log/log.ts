@@ -38,7 +38,7 @@ export interface LogStatus {
   /** What keeps it from having one; empty when it has. */
   readonly waitsFor: string
   readonly members: readonly MemberStatus[]
-  /** Bytes on disk of the tail database and the sealed segments. */
+  /** Bytes on disk of the write-ahead files, allocated ones included, and the sealed segments. */
   readonly sizeBytes: number
 }
 

@@ -68,7 +68,7 @@ test('a proposal that does not fit is refused at once and appends nothing', () =
   expect(codeOf(() => log.propose({ term: term + 1, firstIndex: lastIndex + 1, payloads }))).toBe('FENCED')
   expect(codeOf(() => log.propose({ term, firstIndex: lastIndex + 2, payloads }))).toBe('FENCED')
   expect(codeOf(() => log.propose({ term, firstIndex: lastIndex, payloads }))).toBe('FENCED')
-  const large = [Buffer.alloc(1024 * 1024 + 1)]
+  const large = [Buffer.alloc(10 * 1024 * 1024 + 1)]
   expect(codeOf(() => log.propose({ term, firstIndex: lastIndex + 1, payloads: large }))).toBe('TOO_LARGE')
   const many = Array.from({ length: 17 }, () => Buffer.alloc(1024 * 1024))
   expect(codeOf(() => log.propose({ term, firstIndex: lastIndex + 1, payloads: many }))).toBe('TOO_LARGE')

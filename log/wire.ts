@@ -3,8 +3,8 @@
  * library that knows all of them.
  */
 
-export const VARINT = 0
-export const BYTES = 2
+const VARINT = 0
+const BYTES = 2
 const FIXED64 = 1
 const FIXED32 = 5
 const VARINT_BYTES_MAX = 10

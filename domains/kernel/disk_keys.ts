@@ -61,6 +61,16 @@ export class DiskKeys {
     return this.#inFlight.over(committed, from, to)
   }
 
+  /** The committed keys not less than `from`. */
+  committedRange(from: string): IterableIterator<string> {
+    return this.#committed.over(this.#pages.range(from), from, undefined)
+  }
+
+  /** Reads every page, a step at a time. Throws a Rejection for one that is not what was written. */
+  scrub(): Generator<void> {
+    return this.#pages.scrub()
+  }
+
   /** How many keys `range` gives. */
   count(from: string, to?: string): number {
     return this.#pages.count(from, to) + this.#committed.count(from, to) + this.#inFlight.count(from, to)

@@ -1,8 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ByteCache } from './byte_cache.ts'
 import type { DiskKeys } from './disk_keys.ts'
 import { Pinned } from './pinned.ts'
 import type { DiskBatch, RowDisk } from './row_disk.ts'
-import { NO_ROWS, type RowsMeta, replaced } from './stored_rows.ts'
+import { RowPin } from './row_pin.ts'
+import { NO_ROWS, type RowsMeta, replaced, SCRUB_ROWS } from './stored_rows.ts'
 import { deepFreeze } from './table.ts'
 
 /** A row as it is on disk. */
@@ -29,7 +31,6 @@ interface Overlaid<Row> {
 
 /** What a row takes in memory besides the characters of its key and its text. */
 const ROW_BYTES = 192
-const CHUNK_ROWS = 256
 
 /**
  * The rows of a table on disk. A row that is written lies in an overlay until the batch that holds it is on disk, or until it is undone:
@@ -47,6 +48,9 @@ export class DiskRows<Row extends object> {
   #queued: Overlaid<Row>[] = []
   #writing: Overlaid<Row>[] = []
   #meta = NO_ROWS
+  readonly #pins = new Set<RowPin<Row>>()
+  /** The rows up to a key that a scrub has read, as they are now. */
+  #scrubbed: { readonly upTo: string | undefined; found: RowsMeta } | undefined
 
   constructor(table: string, keys: DiskKeys) {
     this.#table = table
@@ -66,6 +70,12 @@ export class DiskRows<Row extends object> {
 
   /** Writes a row, or deletes it. Returns the one before. */
   set(key: string, row: Row | undefined): Row | undefined {
+    const before = this.#set(key, row)
+    for (const pin of this.#pins) pin.changes(key, before)
+    return before
+  }
+
+  #set(key: string, row: Row | undefined): Row | undefined {
     const overlaid = this.#overlay.get(key)
     if (overlaid === undefined) {
       const kept = this.#kept(key)
@@ -93,6 +103,7 @@ export class DiskRows<Row extends object> {
     const overlaid = this.#overlay.get(key)
     if (overlaid === undefined) throw new RangeError(`${this.#table}: no write of ${key} to undo`)
     const after = overlaid.row
+    for (const pin of this.#pins) pin.changes(key, after)
     overlaid.row = row
     overlaid.writes--
     if (overlaid.writes === 0) this.#overlay.delete(key)
@@ -101,22 +112,46 @@ export class DiskRows<Row extends object> {
 
   /** The rows from a key on, and below another where that is given, as they are at the call. */
   chunks(from: string, to: string | undefined): Pinned<Row> {
-    const overlaid = [...this.#overlay]
-      .filter(([key]) => key >= from && (to === undefined || key < to))
-      .map(([key, { row }]) => [key, row] as const)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-    const [, end] = this.interval
-    const stored = this.#disk?.pinned(this.#prefix + from, to === undefined ? end : this.#prefix + to)
-    const next = async (): Promise<readonly (readonly [string, Row | undefined])[]> => {
-      const chunk = await stored?.next()
-      if (chunk?.value === undefined) return []
-      return chunk.value.map(([at, { text }]) => [at.slice(this.#prefix.length), this.#parse(text)])
+    const pin = new RowPin<Row>(from, to)
+    this.#pins.add(pin)
+    const read = async (): Promise<readonly Row[] | undefined> => {
+      await nextTurn()
+      return pin.ended ? undefined : pin.next(this.#keys.range(pin.from, to), (key) => this.#read(key))
     }
-    return merged(next, overlaid, async () => void (await stored?.return()))
+    return new Pinned(read, async () => void this.#pins.delete(pin))
   }
 
-  get interval(): [from: string, to: string] {
-    return [this.#prefix, `disk\0${this.#table}\x01`]
+  /** Reads every row, a step at a time: between two steps rows may be written, but no batch may be under way in one. */
+  *scrub(disk: RowDisk): Generator<void> {
+    const scrubbed: { upTo: string | undefined; found: RowsMeta } = { upTo: '', found: NO_ROWS }
+    this.#scrubbed = scrubbed
+    try {
+      for (let from = ''; ; yield) {
+        const keys = new Set<string>()
+        for (const key of this.#keys.committedRange(from)) if (keys.add(key).size === SCRUB_ROWS) break
+        const last = keys.size < SCRUB_ROWS ? undefined : [...keys].at(-1)
+        // Their deletion is committed, and they are on disk still.
+        for (const { key, sum } of this.#queued)
+          if (sum !== undefined && key >= from && (last === undefined || key <= last)) keys.add(key)
+        for (const key of keys) {
+          const sum = disk.read(this.#prefix + key)?.sum
+          const overlaid = this.#overlay.get(key)
+          if (overlaid === undefined ? sum === undefined : sum !== overlaid.sum)
+            disk.damaged(`${this.#table}: row ${JSON.stringify(key)} is not the one that was written`)
+          scrubbed.found = replaced(scrubbed.found, undefined, sum)
+        }
+        scrubbed.upTo = last
+        if (last === undefined) break
+        from = `${last}\0`
+      }
+      const { found } = scrubbed
+      if (found.rows !== this.#meta.rows || found.sum !== this.#meta.sum)
+        disk.damaged(
+          `${this.#table}: ${this.#meta.rows} rows were written, ${found.rows} other ones are there`,
+        )
+    } finally {
+      this.#scrubbed = undefined
+    }
   }
 
   attach(disk: RowDisk, cacheBytes: number): void {
@@ -152,6 +187,9 @@ export class DiskRows<Row extends object> {
         overlaid.sum = undefined
       }
       this.#meta = replaced(this.#meta, before, overlaid.sum)
+      const scrubbed = this.#scrubbed
+      if (scrubbed !== undefined && (scrubbed.upTo === undefined || key <= scrubbed.upTo))
+        scrubbed.found = replaced(scrubbed.found, before, overlaid.sum)
       overlaid.writing = overlaid.queued
       overlaid.queued = 0
     }
@@ -172,6 +210,7 @@ export class DiskRows<Row extends object> {
   }
 
   clear(): void {
+    for (const pin of this.#pins) pin.lose('the rows are made anew')
     this.#overlay.clear()
     this.#cache.clear()
     this.#missing = undefined
@@ -197,45 +236,18 @@ export class DiskRows<Row extends object> {
     return kept
   }
 
+  /** A row that there is, without keeping it in memory. */
+  #read(key: string): Row | undefined {
+    const overlaid = this.#overlay.get(key)
+    if (overlaid !== undefined) return overlaid.row
+    const cached = this.#cache.get(key)
+    if (cached !== undefined || this.#disk === undefined) return cached?.row
+    const stored = this.#disk.read(this.#prefix + key)
+    if (stored === undefined) return this.#disk.damaged(`${this.#table}: row ${JSON.stringify(key)} is lost`)
+    return this.#parse(stored.text)
+  }
+
   #parse(text: string): Row {
     return deepFreeze(JSON.parse(text) as Row)
   }
-}
-
-/** Rows in the order of their keys: those of one source in chunks, with those that lie over it. */
-function merged<Row>(
-  next: () => Promise<readonly (readonly [string, Row | undefined])[]>,
-  over: readonly (readonly [string, Row | undefined])[],
-  close: () => Promise<void>,
-): Pinned<Row> {
-  let under: readonly (readonly [string, Row | undefined])[] = []
-  let [underAt, overAt] = [0, 0]
-  let ended = false
-  const step = (rows: Row[]): boolean => {
-    const below = under[underAt]
-    const above = over[overAt]
-    if (above === undefined || (below !== undefined && below[0] < above[0])) {
-      if (below === undefined) return false
-      underAt++
-      if (below[1] !== undefined) rows.push(below[1])
-      return true
-    }
-    overAt++
-    if (below !== undefined && below[0] === above[0]) underAt++
-    if (above[1] !== undefined) rows.push(above[1])
-    return true
-  }
-  const read = async (): Promise<readonly Row[] | undefined> => {
-    const rows: Row[] = []
-    for (;;) {
-      if (underAt === under.length && !ended) {
-        if (rows.length > 0) return rows
-        under = await next()
-        underAt = 0
-        ended = under.length === 0
-      } else if (rows.length === CHUNK_ROWS || !step(rows)) break
-    }
-    return rows.length === 0 ? undefined : rows
-  }
-  return new Pinned(read, close)
 }

@@ -22,7 +22,7 @@ type Step =
   | { readonly do: 'put'; readonly key: string; readonly group: string | null; readonly text: string }
   | { readonly do: 'delete'; readonly key: string }
   | { readonly do: 'savepoint' | 'rollback' | 'propose' | 'commit' | 'undo' | 'flush' | 'start' }
-  | { readonly do: 'open' | 'kill' | 'pin' | 'unpin' }
+  | { readonly do: 'open' | 'kill' | 'pin' | 'unpin' | 'scrub' }
 
 const key = fc.string({ unit: fc.constantFrom('\0', 'a', 'b', 'é', 'ÿ'), minLength: 1, maxLength: 3 })
 const put = fc.record({
@@ -41,6 +41,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('flush' as const, 'start' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('open' as const, 'kill' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('pin' as const, 'unpin' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('scrub' as const) }) },
 )
 
 class Run {
@@ -130,6 +131,9 @@ class Run {
         return
       case 'unpin':
         return this.unpin()
+      case 'scrub':
+        void store.scrub()
+        return
     }
   }
 
@@ -187,6 +191,7 @@ class Run {
     this.#undoLast()
     while (this.#inFlight.length > 0) this.#undoLast()
     const store = this.#store as RowStore
+    expect(store.damage).toBeUndefined()
     if (killed) {
       const copy = join(this.#base, `copy${this.#copies++}`)
       await copyAsKilled(this.#directory, copy)
@@ -252,6 +257,27 @@ describe('a table on disk', () => {
       { numRuns: 30, endOnFailure: true },
     )
   }, 120_000)
+
+  it('finds keys of any length, whatever their characters take', async () => {
+    const at = join(directory, 'lengths')
+    const journal = new Journal()
+    const table = new DiskTable<Row, 'group'>('things', spec, journal)
+    const fail = (error: Error): never => {
+      throw error
+    }
+    const { store } = await RowStore.open(at, { tables: new Map([['things', table]]) }, fail, {
+      ...LIMITS,
+      rowCacheBytes: 0,
+    })
+    const keys = [40, 41, 42, 43, 99, 100, 900, 1000, 1001, 1002, 1003, 1100, 1101, 5000, 5001, 20_000].map(
+      (length) => 'ÿ'.repeat(length),
+    )
+    for (const each of keys) table.put(each, { key: each, group: null, text: '' })
+    store.write(journal.take(), { revision: 1, time: 1 }, Buffer.from('1'))
+    await store.flush()
+    for (const each of keys) expect(table.get(each)?.key).toBe(each)
+    await store.close()
+  })
 
   it('has neither unique indexes nor sums', () => {
     const unique = { ...spec, unique: { text: ({ text }: Row) => text } } as object

@@ -96,7 +96,6 @@ export class DiskTable<Row extends object, I extends string>
     return this.#keys.count(from, to)
   }
 
-  /** Keys must be below U+D800: beyond it the order of UTF-8, which LevelDB has, is another one. */
   chunks(from: string, to?: string): AsyncIterableIterator<readonly Row[]> {
     return this.#rows.chunks(from, to)
   }
@@ -139,10 +138,6 @@ export class DiskTable<Row extends object, I extends string>
     if (size !== meta.rows) throw new Error(`${this.name}: ${meta.rows} rows were written, and ${size} keys`)
   }
 
-  get interval(): [from: string, to: string] {
-    return this.#rows.interval
-  }
-
   queue({ key, before, after }: Write): number {
     const [from, to] = [before as Row | undefined, after as Row | undefined]
     if (from === undefined || to === undefined)
@@ -166,6 +161,11 @@ export class DiskTable<Row extends object, I extends string>
   written(): void {
     this.#rows.written()
     for (const keys of this.#sets) keys.written()
+  }
+
+  *scrub(disk: RowDisk): Generator<void> {
+    yield* this.#rows.scrub(disk)
+    for (const keys of this.#sets) yield* keys.scrub()
   }
 
   get #sets(): readonly DiskKeys[] {

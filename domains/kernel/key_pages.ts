@@ -2,6 +2,7 @@ import type { KeyDifference } from './key_difference.ts'
 import { PageStore, type PagesMeta, type Place } from './page_store.ts'
 import type { DiskBatch, RowDisk } from './row_disk.ts'
 import { seek } from './sorted_keys.ts'
+import { SCRUB_ROWS } from './stored_rows.ts'
 
 /** Changes that one page takes at once, at most. */
 const ABSORBED_MAX = 512
@@ -82,6 +83,15 @@ export class KeyPages {
     this.#size += keys.length - before.length
     this.#replace(batch, index, keys)
     return [from, to]
+  }
+
+  /** Reads every page, a step at a time. Throws a Rejection for one that is not what was written. */
+  *scrub(): Generator<void> {
+    for (let from: string | undefined = ''; from !== undefined; yield) {
+      const index = this.#find(from)
+      for (const place of this.#places.slice(index, index + SCRUB_ROWS)) this.#store.verify(place)
+      from = this.#places[index + SCRUB_ROWS]?.first
+    }
   }
 
   clear(): void {

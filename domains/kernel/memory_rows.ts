@@ -1,5 +1,5 @@
 import type { DiskBatch, RowDisk } from './row_disk.ts'
-import { NO_ROWS, type RowsMeta, replaced, type StoredRows } from './stored_rows.ts'
+import { NO_ROWS, type RowsMeta, replaced, SCRUB_ROWS, type StoredRows } from './stored_rows.ts'
 import type { Table, Write } from './table.ts'
 
 /** The rows on disk of a table that is in memory. Of each row it keeps the checksum, so that what it replaces need not be encoded again. */
@@ -19,7 +19,7 @@ export class MemoryRows implements StoredRows {
   async load(disk: RowDisk, meta: RowsMeta): Promise<() => void> {
     const loaded: (readonly [key: string, row: object])[] = []
     let found = NO_ROWS
-    for await (const chunk of disk.pinned(...this.interval)) {
+    for await (const chunk of disk.chunks(this.#prefix, `row\0${this.name}\x01`)) {
       for (const [at, { text, sum }] of chunk) {
         const key = at.slice(this.#prefix.length)
         loaded.push([key, JSON.parse(text) as object])
@@ -39,10 +39,6 @@ export class MemoryRows implements StoredRows {
 
   get name(): string {
     return this.#table.name
-  }
-
-  get interval(): [from: string, to: string] {
-    return [this.#prefix, `row\0${this.#table.name}\x01`]
   }
 
   queue({ key, after }: Write): number {
@@ -70,6 +66,15 @@ export class MemoryRows implements StoredRows {
   }
 
   written(): void {}
+
+  *scrub(disk: RowDisk): Generator<void> {
+    let read = 0
+    for (const key of this.#sums.keys()) {
+      if (disk.read(this.#prefix + key)?.sum !== this.#sums.get(key))
+        disk.damaged(`${this.name}: row ${JSON.stringify(key)} is not the one that was written`)
+      if (++read % SCRUB_ROWS === 0) yield
+    }
+  }
 
   clear(): void {
     this.#queued.clear()

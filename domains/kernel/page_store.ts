@@ -10,6 +10,13 @@ export interface Place {
   stored: { readonly page: number; readonly place: number } | undefined
 }
 
+/** A row of the directory: where a page begins, how many keys it has, and its checksum. */
+interface PlaceRow {
+  readonly first: string
+  readonly count: number
+  readonly page: number
+}
+
 /** What the rows' own record says of pages: none of them is lost unnoticed. */
 export interface PagesMeta {
   readonly pages: number
@@ -84,6 +91,14 @@ export class PageStore {
     this.#count(-1, -place.stored.place)
   }
 
+  /** Throws a Rejection where a page on disk or its row in the directory is not what was written. */
+  verify({ id, stored }: Place): void {
+    if (stored === undefined || this.#disk === undefined) return
+    for (const kind of ['page', 'place'] as const)
+      if (this.#disk.read(numbered(kind, this.#name, id))?.sum !== stored[kind])
+        this.damaged(`${kind} ${id} is not the one that was written`)
+  }
+
   /** What was written is on disk. */
   written(): void {
     for (const [place, keys] of this.#writing) this.#keep(place, keys)
@@ -111,9 +126,9 @@ export class PageStore {
   async load(disk: RowDisk, meta: PagesMeta): Promise<Place[]> {
     const places: Place[] = []
     let sum = 0
-    for await (const chunk of disk.pinned(...interval('place', this.#name))) {
+    for await (const chunk of disk.chunks(...directoryOf(this.#name))) {
       for (const [key, { text, sum: place }] of chunk) {
-        const { first, count, page } = placeOf(text)
+        const { first, count, page } = JSON.parse(text) as PlaceRow
         places.push({ id: Number(key.slice(-NUMBER_DIGITS)), first, count, stored: { page, place } })
         sum = (sum + place) | 0
       }
@@ -135,18 +150,9 @@ export class PageStore {
   }
 }
 
-/** A row of the directory: where a page begins, how many keys it has, and its checksum. */
-export function placeOf(text: string): {
-  readonly first: string
-  readonly count: number
-  readonly page: number
-} {
-  return JSON.parse(text) as { first: string; count: number; page: number }
-}
-
-/** The keys of LevelDB between which the pages of a set are, or its directory. */
-export function interval(kind: 'page' | 'place', name: string): [from: string, to: string] {
-  return [`${kind}\0${name}\0`, `${kind}\0${name}\x01`]
+/** The keys of LevelDB between which the directory of a set is. */
+function directoryOf(name: string): [from: string, to: string] {
+  return [`place\0${name}\0`, `place\0${name}\x01`]
 }
 
 function numbered(kind: 'page' | 'place', name: string, id: number): string {

@@ -70,6 +70,9 @@ export class Platform {
   readonly #processes: ProcessRunner
   readonly #proposer: Proposer
   readonly #subscription: Subscription
+  /** Random, so that nobody foretells uids; what follows it makes each decision's seed another. */
+  readonly #seed = randomUUID()
+  #seeds = 0
   #leadership: Leadership = { term: 0, leader: 0, ready: false }
   #closed = false
 
@@ -154,7 +157,7 @@ export class Platform {
   /** Throws Rejection when this member does not decide. */
   #begin(request: SubmitRequest): Begun {
     const revision = this.#nextRevision()
-    const place = { revision, now: this.#now(), seed: randomUUID() }
+    const place = { revision, now: this.#now(), seed: `${this.#seed}/${this.#seeds++}` }
     const seen = this.#proposer.inFlight.last
     return { revision, seen, decided: this.#decide(request, place) }
   }

@@ -157,15 +157,44 @@ function decodeHistory(reader: WireReader, time: number): HistoryRecord {
 }
 
 function decodeDecision(reader: WireReader, time: number): DecisionRecord {
-  const texts = ['', '', EMPTY_OBJECT, '', '', '', '', EMPTY_OBJECT]
+  let command = ''
+  let request = EMPTY_OBJECT
+  let commandId = ''
+  let actor = ''
+  let actorKind = ''
+  let cause = ''
+  let result = EMPTY_OBJECT
   const events: StoredEvent[] = []
   for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field < 8) texts[field] = textOf(reader)
-    else if (field === 8) events.push(decodeEvent(new WireReader(reader.buffer, reader.bytes(), reader.at)))
-    else reader.skip()
+    switch (field) {
+      case 1:
+        command = textOf(reader)
+        break
+      case 2:
+        request = textOf(reader)
+        break
+      case 3:
+        commandId = textOf(reader)
+        break
+      case 4:
+        actor = textOf(reader)
+        break
+      case 5:
+        actorKind = textOf(reader)
+        break
+      case 6:
+        cause = textOf(reader)
+        break
+      case 7:
+        result = textOf(reader)
+        break
+      case 8:
+        events.push(decodeEvent(new WireReader(reader.buffer, reader.bytes(), reader.at)))
+        break
+      default:
+        reader.skip()
+    }
   }
-  const [, command = '', request = '', commandId = '', actor = '', actorKind = '', cause = '', result = ''] =
-    texts
   return {
     kind: 'decision',
     time,

@@ -35,7 +35,7 @@ export class Replica {
   readonly #engine: Engine
   readonly #rows: RowStore
   readonly #waiters: Waiters
-  readonly #listeners = new Set<AppliedListener>()
+  #listeners: readonly AppliedListener[] = []
   #check: OriginCheck
   #unfollow: () => void = () => undefined
   #applied: Applied
@@ -89,8 +89,10 @@ export class Replica {
 
   /** From the next applied entry on. The returned function ends it. */
   listen(listener: AppliedListener): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    this.#listeners = [...this.#listeners, listener]
+    return () => {
+      this.#listeners = this.#listeners.filter((other) => other !== listener)
+    }
   }
 
   /** Resolves once the revision is applied. Rejects with TIMEOUT after so many milliseconds. */

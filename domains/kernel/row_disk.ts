@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { ClassicLevel } from 'classic-level'
-import { Pinned } from './pinned.ts'
 import { Rejection } from './rejection.ts'
 
 /** A text as it was written, with its checksum. */
@@ -12,13 +11,18 @@ export interface Stored {
 
 type StoredRow = readonly [key: string, stored: Stored]
 type Batch = ReturnType<ClassicLevel['batch']>
-type Snapshot = ReturnType<ClassicLevel['snapshot']>
 
 /**
  * Reading one row uncompresses no block of others. Files are large enough that reads alone, of which LevelDB counts one for every 16 KiB of a
  * file, seldom have it merge them.
  */
 const OPTIONS = { compression: false, writeBufferSize: 8 << 20, maxFileSize: 8 << 20 }
+/**
+ * classic-level reads a key of text through a buffer that grows, and cuts a key that ends within a character of several bytes there
+ * without noticing. A first read makes the buffer as large as any key of so many characters; longer ones go another way.
+ */
+const PLAIN_KEY_MAX = 1024
+const UTF8_BYTES_MAX = 3
 const SUM_DIGITS = 8
 const CHUNK_ROWS = 256
 const CHUNK_BYTES = 256 << 10
@@ -33,6 +37,7 @@ export class RowDisk {
 
   private constructor(database: ClassicLevel) {
     this.#database = database
+    this.#prepare()
   }
 
   /** Opens the files in a directory. Whatever keeps LevelDB from reading them is damage, unless somebody else has them open. */
@@ -56,6 +61,7 @@ export class RowDisk {
     const { location } = this.#database
     await this.#database.close()
     this.#database = await makeDatabase(location)
+    this.#prepare()
     this.#damage = undefined
   }
 
@@ -76,22 +82,20 @@ export class RowDisk {
     return stored === undefined ? undefined : this.#checked(key, stored)
   }
 
-  /** What is between two keys as it is at the call, in the order of the keys' UTF-8, in bounded chunks. Throws as `read` does. */
-  pinned(from: string, to: string): Pinned<StoredRow> {
-    if (this.#clearing > 0) return new Pinned(async () => undefined, nothing)
-    return this.#pinned(from, to, undefined)
-  }
-
-  /** All that is there at the call, whatever is written meanwhile. To be closed. */
-  pin(): PinnedDisk {
-    const snapshot = this.#database.snapshot()
-    return {
-      get: async (key) => {
-        const stored = await this.#database.get(key, { snapshot })
-        return stored === undefined ? undefined : this.#checked(key, stored)
-      },
-      chunks: (from, to) => this.#pinned(from, to, snapshot),
-      close: () => snapshot.close(),
+  /**
+   * What is between two keys, in the order of the keys' UTF-8, in bounded chunks. Nothing may be written meanwhile: LevelDB 1.20 may then
+   * give old values for ever after, when it merges files while a snapshot is held (google/leveldb, issue 320), as an iterator does.
+   */
+  async *chunks(from: string, to: string): AsyncGenerator<readonly StoredRow[]> {
+    const iterator = this.#database.iterator({ gte: from, lt: to, highWaterMarkBytes: CHUNK_BYTES })
+    try {
+      for (;;) {
+        const batch = await iterator.nextv(CHUNK_ROWS)
+        if (batch.length === 0) return
+        yield batch.map(([key, stored]) => [key, this.#checked(key, stored)] as const)
+      }
+    } finally {
+      await iterator.close()
     }
   }
 
@@ -128,9 +132,15 @@ export class RowDisk {
     )
   }
 
+  #prepare(): void {
+    this.#database.getSync('x'.repeat(PLAIN_KEY_MAX * UTF8_BYTES_MAX))
+  }
+
   #get(key: string): string | undefined {
     try {
-      return this.#database.getSync(key)
+      return key.length <= PLAIN_KEY_MAX
+        ? this.#database.getSync(key)
+        : this.#database.getSync(Buffer.from(key), { keyEncoding: 'buffer' })
     } catch (error) {
       return this.damaged(`${JSON.stringify(key)} cannot be read: ${messageOf(error)}`)
     }
@@ -143,29 +153,6 @@ export class RowDisk {
       this.damaged(`row ${JSON.stringify(key)} has another checksum`)
     return { text, sum }
   }
-
-  #pinned(from: string, to: string, snapshot: Snapshot | undefined): Pinned<StoredRow> {
-    const iterator = this.#database.iterator({
-      gte: from,
-      lt: to,
-      highWaterMarkBytes: CHUNK_BYTES,
-      ...(snapshot === undefined ? {} : { snapshot }),
-    })
-    const read = async (): Promise<readonly StoredRow[] | undefined> => {
-      const batch = await iterator.nextv(CHUNK_ROWS).catch((error: unknown) => {
-        return this.damaged(`rows cannot be read: ${messageOf(error)}`)
-      })
-      if (batch.length === 0) return undefined
-      return batch.map(([key, stored]) => [key, this.#checked(key, stored)] as const)
-    }
-    return new Pinned(read, () => iterator.close())
-  }
-}
-
-export interface PinnedDisk {
-  get(key: string): Promise<Stored | undefined>
-  chunks(from: string, to: string): Pinned<StoredRow>
-  close(): Promise<void>
 }
 
 /** Writes that happen together or not at all. */
@@ -203,8 +190,6 @@ async function makeDatabase(directory: string): Promise<ClassicLevel> {
   await database.open()
   return database
 }
-
-async function nothing(): Promise<void> {}
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type DiskLimits, type DiskMeta, DiskTable } from './disk_table.ts'
 import { MemoryRows } from './memory_rows.ts'
 import { NO_ORIGIN, type Origin, originOf } from './origin.ts'
 import { RowDisk } from './row_disk.ts'
-import { scrubRows } from './row_scrub.ts'
 import type { State } from './state.ts'
 import { META, type Meta, NO_ROWS, type RowsMeta } from './stored_rows.ts'
 import type { Table, Write } from './table.ts'
@@ -19,6 +19,9 @@ const FIRST_SCRUB_MS = 60_000
 const SCRUB_MS = 6 * 60 * 60 * 1000
 
 type Rows = MemoryRows | DiskTable<object, string>
+
+/** Between two steps of a scrub, so that it takes a small part of the processor. */
+const SCRUB_PAUSE_MS = 5
 
 const LIMITS: DiskLimits = {
   rowCacheBytes: 64 << 20,
@@ -159,12 +162,27 @@ export class RowStore {
 
   /** Reads all that is on disk, slowly, and compares it with what was written. What is found damaged is told to the listener. */
   scrub(): Promise<void> {
-    this.#scrubbing ??= scrubRows(this.#disk, [...this.#rows.values()], () => this.#closing)
-      .catch(() => undefined)
-      .finally(() => {
-        this.#scrubbing = undefined
-      })
+    this.#scrubbing ??= this.#scrub().finally(() => {
+      this.#scrubbing = undefined
+    })
     return this.#scrubbing
+  }
+
+  async #scrub(): Promise<void> {
+    for (const rows of this.#rows.values()) {
+      const steps = rows.scrub(this.#disk)
+      try {
+        for (let done: boolean | undefined; done !== true; await delay(SCRUB_PAUSE_MS)) {
+          while (this.#writing !== undefined) await this.#writing
+          if (this.#closing || this.#failure !== undefined || this.damage !== undefined) return
+          done = steps.next().done
+        }
+      } catch {
+        return
+      } finally {
+        steps.return(undefined)
+      }
+    }
   }
 
   /** Writes what is queued and closes the files, these also when a write fails. */

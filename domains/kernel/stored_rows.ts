@@ -1,5 +1,5 @@
 import type { Origin } from './origin.ts'
-import type { DiskBatch } from './row_disk.ts'
+import type { DiskBatch, RowDisk } from './row_disk.ts'
 import type { Write } from './table.ts'
 
 /** What the rows' own record says of one table's: a row that vanished or came back is noticed. */
@@ -8,6 +8,9 @@ export interface RowsMeta {
   /** The sum of the rows' checksums, as a signed number of 32 bits. */
   readonly sum: number
 }
+
+/** Rows or pages that one step of a scrub reads. */
+export const SCRUB_ROWS = 256
 
 export const NO_ROWS: RowsMeta = { rows: 0, sum: 0 }
 
@@ -27,8 +30,6 @@ export interface Meta {
 /** A table's committed rows on their way to disk. What is queued is frozen, and encoded when it is written: once, however often it has changed. */
 export interface StoredRows<M extends RowsMeta = RowsMeta> {
   readonly name: string
-  /** The keys of LevelDB between which its rows are. */
-  readonly interval: readonly [from: string, to: string]
   /** Takes what a committed write leaves. Returns how many rows more wait: one, or none. */
   queue(write: Write): number
   /** Writes all that waits. `written` is to be called once it is on disk; until then nothing more may be written. */
@@ -36,6 +37,11 @@ export interface StoredRows<M extends RowsMeta = RowsMeta> {
   written(): void
   /** Forgets what waits, and what is on disk. */
   clear(): void
+  /**
+   * Reads all that is on disk, a step at a time, and compares it with what was written: nothing may be lost, old or changed. Rows may be
+   * written between two steps, but no batch may be under way in one. Throws a Rejection for what is damaged.
+   */
+  scrub(disk: RowDisk): Generator<void>
 }
 
 /** The record of a table's rows after one of them was replaced; undefined is for no row. */

@@ -114,7 +114,7 @@ export function wireKeyValue(kv: KeyValue): WireKeyValue {
   }
 }
 
-export function rangeResponse(header: Partial<Header>, { kvs, more, count }: RangeAnswer): object {
+function rangeResponse(header: Partial<Header>, { kvs, more, count }: RangeAnswer): object {
   return { header, kvs: kvs.map(wireKeyValue), more, count }
 }
 

@@ -4,7 +4,7 @@ import { RawClient } from './testing/client.ts'
 import { TestCluster } from './testing/nodes.ts'
 import { normal } from './testing/normal.ts'
 import { absolute, anyCall, type Call, leases } from './testing/operations.ts'
-import { RealEtcd } from './testing/real_etcd.ts'
+import { ELECTION_MS, RealEtcd } from './testing/real_etcd.ts'
 
 const SEEDS = 60
 const CALLS = 80
@@ -16,7 +16,7 @@ let ours: RawClient
 
 beforeAll(async () => {
   etcd = await RealEtcd.start()
-  cluster = await TestCluster.start(1)
+  cluster = await TestCluster.start(1, { electionMilliseconds: ELECTION_MS })
   theirs = new RawClient(etcd.address)
   ours = new RawClient(cluster.addresses[0] as string)
 })

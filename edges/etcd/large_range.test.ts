@@ -53,9 +53,9 @@ it('shows many keys as they were at one revision, while they are written', { tim
       Array.from({ length: TOGETHER }, (_, number) => at + number),
       'first',
     )
-  let writing = true
+  const writing = new AbortController()
   const writer = (async () => {
-    for (let round = 0; writing; round++) {
+    for (let round = 0; !writing.signal.aborted; round++) {
       const numbers = Array.from({ length: TOGETHER }, (_, number) => (round * 7 + number * 50) % KEYS)
       await put([...new Set(numbers)], `round ${round}`)
       await ask('KV/DeleteRange', 'DeleteRangeRequest', 'DeleteRangeResponse', { key: nameOf(round % KEYS) })
@@ -82,7 +82,7 @@ it('shows many keys as they were at one revision, while they are written', { tim
       expect(text(limited)).toBe(text(pastLimited))
     }
   } finally {
-    writing = false
+    writing.abort()
     await writer
   }
 })

@@ -222,7 +222,7 @@ it('a client that does not read is served from the history later, and misses not
 })
 
 it('a watch that asked for it is told of progress', async () => {
-  cluster = await TestCluster.start(1, 200)
+  cluster = await TestCluster.start(1, { progressMilliseconds: 200 })
   const client = clientOf(await cluster.leader())
   const watch = new RawWatch(client)
   watch.send({ createRequest: { key: Buffer.from('k'), progressNotify: true } })

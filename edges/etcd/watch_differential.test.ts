@@ -6,7 +6,7 @@ import { RawClient, RawWatch } from './testing/client.ts'
 import { TestCluster } from './testing/nodes.ts'
 import { plain } from './testing/normal.ts'
 import { absolute, anyCall, anyWatch, leases } from './testing/operations.ts'
-import { RealEtcd } from './testing/real_etcd.ts'
+import { ELECTION_MS, RealEtcd } from './testing/real_etcd.ts'
 
 const SEEDS = 40
 const CALLS = 40
@@ -19,7 +19,7 @@ let ours: RawClient
 
 beforeAll(async () => {
   etcd = await RealEtcd.start()
-  cluster = await TestCluster.start(1)
+  cluster = await TestCluster.start(1, { electionMilliseconds: ELECTION_MS })
   theirs = new RawClient(etcd.address)
   ours = new RawClient(cluster.addresses[0] as string)
 })

@@ -59,6 +59,14 @@ export class WatchHub {
    * told long ago: that is passed over.
    */
   #applied(writes: readonly Write[]): void {
+    if (this.#byKey.size + this.#ranges.size > 0) this.#collect(writes)
+    else {
+      for (const { table, after } of writes)
+        if (table.name === 'kv.progress') this.#progress = (after as Progress | undefined) ?? BEGINNING
+    }
+  }
+
+  #collect(writes: readonly Write[]): void {
     let events: KeyEvent[] = []
     for (const { table, key, before, after } of writes) {
       if (table.name === 'kv.progress') {

@@ -44,7 +44,8 @@ export async function* readBlock(segments: Segments, firstIndex: number): AsyncG
 async function soundFrame(file: DiskFile, row: FrameRow, path: string): Promise<Buffer> {
   try {
     const records = await readFrame(file, row)
-    return new Frame(row, records).records
+    Frame.check(row, records)
+    return records
   } catch (error) {
     throw damaged(path, error)
   }
@@ -80,6 +81,7 @@ export async function replaceBlock(
       for (let offset = 0; offset < bytes.length; ) {
         if (next === endIndex) throw new RangeError('there are more entries than a block has')
         const end = offset + recordLengthAt(bytes, offset)
+        if (end > bytes.length) throw new RangeError('record is cut short')
         await writer.append(bytes.subarray(offset, end))
         offset = end
         next += 1

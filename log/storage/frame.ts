@@ -13,6 +13,11 @@ export class Frame {
   readonly #offsets: Uint32Array
 
   /** Throws RangeError when the records are not those of `row`, whole, contiguous and linked. */
+  static check(row: FrameRow, raw: Buffer): Frame {
+    return new Frame(row, raw)
+  }
+
+  /** As `check`. */
   constructor(row: FrameRow, raw: Buffer) {
     this.#raw = raw
     this.#firstIndex = row.firstIndex
@@ -31,11 +36,6 @@ export class Frame {
 
   get count(): number {
     return this.#offsets.length - 1
-  }
-
-  /** As they are stored, one behind the other. */
-  get records(): Buffer {
-    return this.#raw
   }
 
   get lastIndex(): number {

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Standing } from '../raft/types.ts'
 import type { Disk } from './disk.ts'
 import { formatAdvice, StorageError } from './errors.ts'
@@ -5,7 +6,7 @@ import { removeTemporaryFiles } from './files.ts'
 import { isFormatted, refuseLog, refuseOldFormat } from './format.ts'
 import { checkIdentity, type Identity, readIdentity, type StoredIdentity } from './identity.ts'
 import { MarkFile } from './mark.ts'
-import { markPath, segmentsDirectory, walDirectory } from './paths.ts'
+import { markPath, segmentsDirectory, walDirectory, walName } from './paths.ts'
 import { Segments } from './segments.ts'
 import { Wal, walSeed } from './wal.ts'
 import { openWal, type WalContent } from './wal-open.ts'
@@ -57,9 +58,11 @@ async function openLocked(
     const sealed = { ...segments.end, lastIndex: segments.lastIndex }
     const content = await openWal(disk, walAt, seed, sealed, mark.mark)
     await removeTemporaryFiles(disk, walAt)
+    // Names that a killed process did not live to sync count from now on, too.
+    for (const each of [directory, segmentsDirectory(directory), walAt]) await disk.syncDirectory(each)
     const { last, lastIndex, hardState } = content
-    if (mark.mark.sequence !== last.sequence)
-      await mark.write({ sequence: last.sequence, link: last.link, index: lastIndex, hardState })
+    await mark.write({ sequence: last.sequence, link: last.link, index: lastIndex, hardState })
+    for (const number of content.obsolete) await disk.remove(join(walAt, walName(number)))
     const wal = await Wal.open(disk, walAt, seed, content)
     return { identity, standing: standingOf(identity, content), repairs, content, wal, segments, mark }
   } catch (error) {

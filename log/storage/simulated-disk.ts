@@ -107,6 +107,26 @@ export class SimulatedDisk implements Disk {
   #pendingNames: NameChange[] = []
   readonly #locked = new Set<string>()
 
+  /** The disk as the next start finds it after a kill of the process now: what is not synced is there, and still not synced. */
+  killed(): SimulatedDisk {
+    const left = new SimulatedDisk()
+    for (const directory of this.#directories) left.#directories.add(directory)
+    const copies = new Map<Inode, Inode>()
+    const copyOf = (inode: Inode): Inode => {
+      const copy = copies.get(inode) ?? new Inode()
+      copies.set(inode, copy)
+      copy.durable = inode.durable
+      copy.pending = [...inode.pending]
+      return copy
+    }
+    for (const [path, inode] of this.#names) left.#names.set(path, copyOf(inode))
+    for (const [path, inode] of this.#durableNames) left.#durableNames.set(path, copyOf(inode))
+    left.#pendingNames = this.#pendingNames.map((change) =>
+      change.kind === 'put' ? { ...change, inode: copyOf(change.inode) } : change,
+    )
+    return left
+  }
+
   /** The disk as the next start finds it after a crash now. */
   crashed(torn: Torn, random: Chance): SimulatedDisk {
     const left = new SimulatedDisk()

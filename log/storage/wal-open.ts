@@ -41,6 +41,8 @@ export interface WalContent {
   readonly end: number
   /** A file that was made and not used yet. */
   readonly prepared: { readonly number: number; readonly bytes: number } | undefined
+  /** Files that nothing needs, once the names of the segments are durable. */
+  readonly obsolete: readonly number[]
   readonly last: GroupHeader
   readonly hardState: HardState
   readonly isVoter: boolean
@@ -76,11 +78,12 @@ export async function openWal(
     throw reader.lost('there is no write-ahead file')
   }
   reader.checkEnd(end)
-  if (end.remains > 0)
-    await zeroWalFile(disk, join(directory, walName(numbers.at(-1) ?? 0)), end.end, end.remains)
+  const last = join(directory, walName(numbers.at(-1) ?? 0))
+  // A process that was killed may have left what is read here in memory alone.
+  await withFile(disk, last, 'write', (file) => file.sync())
+  if (end.remains > 0) await zeroWalFile(disk, last, end.end, end.remains)
   const ready = prepared === undefined ? undefined : await reusable(disk, directory, seed, prepared, reader)
-  for (const number of obsolete) await disk.remove(join(directory, walName(number)))
-  return { ...reader.content(), end: end.end, prepared: ready }
+  return { ...reader.content(), end: end.end, prepared: ready, obsolete }
 }
 
 interface FoundFiles {
@@ -289,7 +292,7 @@ class WalReader {
     if (scan.torn !== undefined && scan.torn.sequence <= sequence) throw this.#damaged('it is there twice')
   }
 
-  content(): Omit<WalContent, 'end' | 'prepared'> {
+  content(): Omit<WalContent, 'end' | 'prepared' | 'obsolete'> {
     const { last, lastIndex } = this.#end()
     return {
       files: this.#files,

@@ -3,14 +3,14 @@ import { sownText } from '../sim/bugs/sow.ts'
 import { storageBugs } from './bugs.ts'
 import { huntStorageBug, withStorageBug } from './sow.ts'
 
-const CRASHES_MAX = 12_000
+const CRASHES_MAX = 30_000
 
 describe('crashes of a simulated disk find bugs sown into the storage', () => {
   for (const bug of storageBugs) {
     test(`${bug.file}: ${bug.name}`, async () => {
       const found = await huntStorageBug(bug, 1, CRASHES_MAX)
       expect(found.crashes, `not found in ${CRASHES_MAX} crashes`).not.toBeNull()
-    }, 120_000)
+    }, 240_000)
   }
 })
 
@@ -23,4 +23,4 @@ test('a copy without a bug fails nowhere, so that what is found is the bug', asy
   await withStorageBug(null, async (explore) => {
     expect(await explore(3, 1500)).toMatchObject({ failure: undefined })
   })
-}, 120_000)
+}, 240_000)

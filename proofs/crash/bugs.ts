@@ -69,6 +69,25 @@ export const storageBugs: readonly SownBug[] = [
     replace: 'if (end.remains < 0)',
   },
   {
+    name: 'trusts what a killed process did not sync',
+    file: open,
+    find: "await withFile(disk, last, 'write', (file) => file.sync())",
+    replace: '',
+  },
+  {
+    name: 'trusts names that a killed process did not sync',
+    file: 'log/storage/open.ts',
+    find: 'await disk.syncDirectory(each)',
+    replace: 'await disk.exists(each)',
+  },
+  {
+    name: 'removes files before the names of segments are durable',
+    file: open,
+    find: 'return { ...reader.content(), end',
+    replace:
+      'for (const number of obsolete) await disk.remove(join(directory, walName(number)))\n  return { ...reader.content(), end',
+  },
+  {
     name: 'marks a group that is not written',
     file: 'log/storage/mark-keeper.ts',
     find: 'this.#wanted = mark\n',

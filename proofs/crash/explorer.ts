@@ -20,6 +20,8 @@ export interface Explored {
   /** Crashes after which the store was opened and compared; some of them while it recovered from another. */
   readonly crashes: number
   readonly crashesInRecovery: number
+  /** Of the process alone, each followed by a start and a crash. */
+  readonly kills: number
   /** Bytes flipped after a crash. */
   readonly flips: number
   readonly changes: number
@@ -49,6 +51,7 @@ export class Explorer {
   #allowed: Allowed = { acknowledged: 0, states: [] }
   #crashes = 0
   #crashesInRecovery = 0
+  #kills = 0
   #flips = 0
   #changes = 0
   #operations = 0
@@ -62,8 +65,8 @@ export class Explorer {
   async run(): Promise<Explored> {
     while (!this.#isOver) await this.#epoch()
     const [crashes, crashesInRecovery, flips] = [this.#crashes, this.#crashesInRecovery, this.#flips]
-    const [changes, operations] = [this.#changes, this.#operations]
-    return { crashes, crashesInRecovery, flips, changes, operations, failure: this.#failure }
+    const [kills, changes, operations] = [this.#kills, this.#changes, this.#operations]
+    return { crashes, crashesInRecovery, flips, kills, changes, operations, failure: this.#failure }
   }
 
   get #isOver(): boolean {
@@ -141,6 +144,8 @@ export class Explorer {
     const allowed = { acknowledged, states: [...states] }
     const possible = disk.isDirty ? modes : (['none'] as const)
     const forks = possible.map((torn) => ({ torn, left: disk.crashed(torn, this.#random) }))
+    const killed = disk.isDirty ? disk.killed() : undefined
+    if (killed !== undefined) await this.#kill(killed, allowed, `kill at the ${operation}`)
     for (const { torn, left } of forks) {
       if (this.#isOver) return
       this.#forks += 1
@@ -151,6 +156,24 @@ export class Explorer {
         left.observer = (_, inner) => this.#crashAgain(left, allowed, `${context}; ${inner}`)
       await this.#check(left, allowed, context)
     }
+  }
+
+  /** The process is killed, not the machine; what the store shows when it starts again it may promise, so that no crash takes it back. */
+  async #kill(disk: SimulatedDisk, allowed: Allowed, context: string): Promise<void> {
+    this.#kills += 1
+    if (this.#random.chance(0.2))
+      disk.observer = (_, inner) => this.#crashAgain(disk, allowed, `${context}; ${inner}`)
+    const store = await this.#open(disk, []).catch((error: unknown) => String(error))
+    disk.observer = undefined
+    if (typeof store === 'string') return this.#fail(`${context}: ${store}`)
+    if (!this.#isAllowed(store, allowed, context)) return
+    const model = ChangeModel.of(store, this.#random, PAYLOAD_BYTES_MAX)
+    let acknowledged = 0
+    for (const changes = this.#random.between(0, 4); acknowledged < changes; acknowledged += 1)
+      await new Promise<void>((done) => store.append(model.next(), done))
+    const shown = { acknowledged, states: model.states }
+    const after = `${context}, a start, ${acknowledged} changes, and a crash`
+    await this.#check(disk.crashed('none', this.#random), shown, after)
   }
 
   /** A crash while the store recovers from one. */

@@ -1,4 +1,4 @@
-import { cp, readdir, stat } from 'node:fs/promises'
+import { cp, readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type { Registry } from '../../domains/kernel/registry.ts'
 import { newCommandId } from '../../domains/kernel/uuid.ts'
@@ -59,14 +59,23 @@ function recordSet(number: number, zones: number) {
   return { project: 'default', zone, name, type: 'A', values: [`10.1.${number >> 8}.${number & 255}`] }
 }
 
-/** All files below a directory that hold anything, by their paths in it. */
-export async function filesOf(
-  directory: string,
-): Promise<readonly { readonly path: string; readonly bytes: number }[]> {
+export interface FoundFile {
+  /** In the directory. */
+  readonly path: string
+  readonly bytes: number
+  /** Without the zeros at its end: write-ahead files are made before they are needed. */
+  readonly used: number
+}
+
+/** All files below a directory that hold anything. */
+export async function filesOf(directory: string): Promise<readonly FoundFile[]> {
   const found = await readdir(directory, { recursive: true, withFileTypes: true })
   const files = found.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
-  const sized = await Promise.all(
-    files.map(async (path) => ({ path: relative(directory, path), bytes: (await stat(path)).size })),
-  )
+  const sized: FoundFile[] = []
+  for (const path of files) {
+    const content = await readFile(path)
+    const used = content.findLastIndex((byte) => byte !== 0) + 1
+    sized.push({ path: relative(directory, path), bytes: content.length, used })
+  }
   return sized.filter(({ bytes }) => bytes > 0).sort((a, b) => (a.path < b.path ? -1 : 1))
 }

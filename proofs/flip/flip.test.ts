@@ -13,6 +13,6 @@ test('a flipped byte in a data directory is harmless, repaired or refused, and n
   const { harmless, repaired, refused } = figures.outcomes
   expect(Math.min(harmless, repaired, refused)).toBeGreaterThan(0)
   const kinds = Object.keys(figures.by_kind).join(' ')
-  for (const part of ['identity.json', 'high-water-mark', '.segment', 'chainfire/log/N', 'rows/N', 'sqlite'])
+  for (const part of ['identity.json', 'high-water-mark', '.segment', 'chainfire/wal/N', 'rows/N', 'sqlite'])
     expect(kinds).toContain(part)
 }, 300_000)

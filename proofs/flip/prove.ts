@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadDomains } from '../../domains/load.ts'
 import { Random } from '../sim/random.ts'
-import { filesOf, makeDirectory } from './directory.ts'
+import { type FoundFile, filesOf, makeDirectory } from './directory.ts'
 import type { Asked, Flip, Flipped, Original, Outcome } from './flip.ts'
 import { FlipProcess } from './flip_process.ts'
 import { Member, type Opening, type Shown } from './member.ts'
@@ -122,14 +122,21 @@ function isSqlite(path: string): boolean {
   return path.includes('.sqlite')
 }
 
-type File = Awaited<ReturnType<typeof filesOf>>[number]
+/** Of bytes that were never written every so many stands for the others, and a part of those drawn. */
+const UNUSED_STEP = 512
+const UNUSED_CHANCE = 0.2
 
 /** One in each kind of file, then offsets drawn from all bytes, but from each kind as often: else one large file took all. */
-function* draw(files: readonly File[], offsets: FlipOptions['offsets'], random: Random): Generator<Flip> {
+function* draw(
+  files: readonly FoundFile[],
+  offsets: FlipOptions['offsets'],
+  random: Random,
+): Generator<Flip> {
   if (typeof offsets !== 'number') {
-    for (const { path, bytes } of files) {
+    for (const { path, bytes, used } of files) {
       const step = isSqlite(path) ? offsets.everySqliteByte : 1
-      for (let offset = random.between(0, step - 1); offset < bytes; offset += step)
+      const first = random.between(0, step - 1)
+      for (let offset = first; offset < bytes; offset += offset < used ? step : Math.max(step, UNUSED_STEP))
         yield { path, offset, mask: random.between(1, 255) }
     }
     return
@@ -138,8 +145,10 @@ function* draw(files: readonly File[], offsets: FlipOptions['offsets'], random: 
   const lists = [...kinds.values()]
   const count = Math.max(lists.length, Math.floor(offsets / 2))
   for (let drawn = 0; drawn < count; drawn += 1) {
-    const { path, bytes } = random.pick(lists[drawn % lists.length] as readonly File[])
-    yield { path, offset: random.between(0, bytes - 1), mask: random.between(1, 255) }
+    const { path, bytes, used } = random.pick(lists[drawn % lists.length] as readonly FoundFile[])
+    const isUnused = used < bytes && (used === 0 || random.chance(UNUSED_CHANCE))
+    const offset = isUnused ? random.between(used, bytes - 1) : random.between(0, used - 1)
+    yield { path, offset, mask: random.between(1, 255) }
   }
 }
 

@@ -26,8 +26,19 @@ export async function lookAtLog(directory: string): Promise<Stored> {
       next += entries.length
     }
     const { hardState, standing, origin, blockEntries, repairs } = store
-    const beside = JSON.stringify({ hardState, standing, origin, blockEntries, chain })
-    return { parts: { entries: hash('sha256', digests.join('\n')), beside }, repairs }
+    // Where the directory does not say any more that the member has a vote, it recovers it, and gives none before.
+    const recovers = standing === 'recovering' ? ['it recovers its vote'] : []
+    const beside = JSON.stringify({
+      hardState,
+      origin,
+      blockEntries,
+      chain,
+      founding: standing === 'founding',
+    })
+    return {
+      parts: { entries: hash('sha256', digests.join('\n')), beside },
+      repairs: [...repairs, ...recovers],
+    }
   } finally {
     await store.close()
   }

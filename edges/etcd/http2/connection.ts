@@ -369,13 +369,13 @@ export class Connection {
     if (this.#closing && this.#streams.size === 0) this.#end()
   }
 
-  /** Lets what is written go out first. */
+  /** Lets what is written go out, and be read: a socket that is closed with bytes unread takes back what it has sent. */
   #end(): void {
     if (this.#ended) return
     this.#ended = true
     clearTimeout(this.#prefaceTimer)
     setTimeout(() => this.destroy(), END_MS).unref()
-    setImmediate(() => this.#socket.end(() => this.destroy()))
+    setImmediate(() => this.#socket.end())
   }
 
   #lost(): void {

@@ -14,6 +14,12 @@ import { type EtcdServer, startEtcd } from '../etcd.ts'
 
 const ELECTION_TIMEOUT_MS = 500
 
+export interface Times {
+  /** As the API is told it: what a lease lasts at least depends on it. */
+  readonly electionMilliseconds?: number
+  readonly progressMilliseconds?: number
+}
+
 /** One member with keys alone, and its etcd API. */
 export interface TestNode {
   readonly log: Log
@@ -35,11 +41,11 @@ export class TestCluster implements AsyncDisposable {
   }[]
   readonly #nodes = new Map<number, TestNode>()
   readonly faults: string[] = []
-  readonly #progressMilliseconds: number | undefined
+  readonly #times: Times
 
-  private constructor(directory: string, ports: readonly number[], progressMilliseconds: number | undefined) {
+  private constructor(directory: string, ports: readonly number[], times: Times) {
     this.#directory = directory
-    this.#progressMilliseconds = progressMilliseconds
+    this.#times = times
     this.#members = ports.flatMap((peer, at) => {
       const etcd = ports[at + 1]
       if (at % 2 === 1 || etcd === undefined) return []
@@ -52,10 +58,10 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** Members 1 to `size`, with one leading. */
-  static async start(size: 1 | 3, progressMilliseconds?: number): Promise<TestCluster> {
+  static async start(size: 1 | 3, times: Times = {}): Promise<TestCluster> {
     const directory = await mkdtemp(join(tmpdir(), 'ultracloud-etcd-'))
     const ports = await Promise.all(Array.from({ length: 2 * size }, () => freePort()))
-    const cluster = new TestCluster(directory, ports, progressMilliseconds)
+    const cluster = new TestCluster(directory, ports, times)
     try {
       for (const { id } of cluster.#members) {
         const identity = { clusterId: 'test', memberId: id }
@@ -120,8 +126,8 @@ export class TestCluster implements AsyncDisposable {
       runner,
       members: this.#members,
       ...split(member.etcdAddress),
-      electionTimeoutMilliseconds: ELECTION_TIMEOUT_MS,
-      progressMilliseconds: this.#progressMilliseconds,
+      electionTimeoutMilliseconds: this.#times.electionMilliseconds ?? ELECTION_TIMEOUT_MS,
+      progressMilliseconds: this.#times.progressMilliseconds,
       backup: async function* () {
         yield Buffer.from('a backup')
       },
