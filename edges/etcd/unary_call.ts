@@ -20,17 +20,14 @@ export interface Answering {
   fail(error: unknown): void
 }
 
-/** What all calls of a server may hold together. */
+/** How many calls of a server may be under way together. */
 export class UnaryBounds {
   readonly #callsMax: number
-  readonly #bytesMax: number
   #calls = 0
-  #bytes = 0
 
-  /** `callsMax`: methods under way, also for clients that are gone. `bytesMax`: of requests that have not come whole. */
-  constructor(callsMax: number, bytesMax: number) {
+  /** `callsMax`: methods under way, also for clients that are gone. */
+  constructor(callsMax: number) {
     this.#callsMax = callsMax
-    this.#bytesMax = bytesMax
   }
 
   /** Throws StatusError when there are too many. */
@@ -41,16 +38,6 @@ export class UnaryBounds {
 
   end(): void {
     this.#calls -= 1
-  }
-
-  /** Throws StatusError when there is too much. */
-  hold(bytes: number): void {
-    this.#bytes += bytes
-    if (this.#bytes > this.#bytesMax) throw etcdError('tooManyRequests')
-  }
-
-  release(bytes: number): void {
-    this.#bytes -= bytes
   }
 }
 
@@ -103,7 +90,7 @@ export class UnaryCall implements StreamListener, Answering {
 
   #collect(chunk: Buffer): void {
     this.#held += chunk.length
-    this.#parts.bounds.hold(chunk.length)
+    this.#stream.hold(chunk.length)
     this.#reader ??= new FrameReader(REQUEST_BYTES_MAX)
     const [request] = this.#reader.take(chunk)
     if (request !== undefined) this.#call(request)
@@ -162,7 +149,7 @@ export class UnaryCall implements StreamListener, Answering {
   }
 
   #release(): void {
-    this.#parts.bounds.release(this.#held)
+    if (this.#held > 0) this.#stream.hold(-this.#held)
     this.#held = 0
     this.#reader = undefined
   }
