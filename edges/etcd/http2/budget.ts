@@ -34,6 +34,8 @@ export class Budget {
   /** A holder, which has counted them already, holds more bytes, or less. */
   change(bytes: number): void {
     this.#held += bytes
+    // Who is cut lets go of one thing after the other.
+    if (bytes <= 0) return
     while (this.#held > this.#bytesMax && this.#cutLargest());
   }
 

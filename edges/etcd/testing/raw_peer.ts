@@ -11,7 +11,7 @@ export interface RawFrame {
 }
 
 /** The head of a call that there is nothing to say against. */
-export const REQUEST = headerBlock({ ':method': 'POST', ':scheme': 'http', ':path': '/' })
+export const REQUEST = headerBlock({ ':method': 'POST', ':scheme': 'http', ':path': '/', ':authority': 'x' })
 
 export function uint32(value: number): Buffer {
   const bytes = Buffer.alloc(4)
