@@ -1,3 +1,4 @@
+import { atDeadline } from './deadline.ts'
 import { FrameReader, frame } from './frames.ts'
 import { type Headers, headerBlock } from './http2/hpack.ts'
 import type { ServerStream, StreamListener } from './http2/stream.ts'
@@ -22,6 +23,7 @@ export class CallStream implements AsyncIterable<Buffer>, StreamListener {
   readonly #reader = new FrameReader(REQUEST_BYTES_MAX)
   readonly #waiting: Buffer[] = []
   readonly #abort = new AbortController()
+  readonly #deadline: NodeJS.Timeout | undefined
   /** What the messages that wait take in memory, and what the stream was told of it. */
   #waitingBytes = 0
   #held = 0
@@ -35,6 +37,7 @@ export class CallStream implements AsyncIterable<Buffer>, StreamListener {
   constructor(stream: ServerStream) {
     this.#stream = stream
     stream.listener = this
+    this.#deadline = atDeadline(stream.headers, (error) => this.finish(error))
     stream.respond(RESPONSE, false)
   }
 
@@ -97,6 +100,7 @@ export class CallStream implements AsyncIterable<Buffer>, StreamListener {
   }
 
   closed(): void {
+    clearTimeout(this.#deadline)
     this.#abort.abort()
     this.drained()
     this.ended()

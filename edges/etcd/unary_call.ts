@@ -1,5 +1,6 @@
 import type { Parts } from './big_range.ts'
 import { answer, OK, REQUEST_BYTES_MAX, RESPONSE, refuse } from './call_stream.ts'
+import { atDeadline } from './deadline.ts'
 import { FrameReader, frame, HEAD_BYTES } from './frames.ts'
 import type { Headers } from './http2/hpack.ts'
 import { errorCodes } from './http2/protocol.ts'
@@ -55,11 +56,18 @@ export class UnaryCall implements StreamListener, Answering {
   #reader: FrameReader | undefined
   #held = 0
   #called = false
+  /** A part of the answer has gone out. */
+  #begun = false
+  readonly #deadline: NodeJS.Timeout | undefined
   #drained: PromiseWithResolvers<void> | undefined
 
   constructor(stream: ServerStream, parts: UnaryParts) {
     this.#stream = stream
     this.#parts = parts
+    this.#deadline = atDeadline(stream.headers, (error) => {
+      if (this.#begun) stream.reset(errorCodes.CANCEL)
+      else this.#refuse(error)
+    })
   }
 
   data(chunk: Buffer): void {
@@ -78,6 +86,7 @@ export class UnaryCall implements StreamListener, Answering {
   }
 
   closed(): void {
+    clearTimeout(this.#deadline)
     this.#called = true
     this.#release()
     this.drained()
@@ -110,10 +119,12 @@ export class UnaryCall implements StreamListener, Answering {
 
   answer(framed: Buffer): void {
     this.#parts.bounds.end()
+    this.#begun = true
     answer(this.#stream, framed)
   }
 
   answerInParts(framed: Parts): void {
+    this.#begun = true
     this.#stream.respond(RESPONSE, false)
     this.#send(framed).catch((error: unknown) => {
       // Half a message cannot be followed by a status.

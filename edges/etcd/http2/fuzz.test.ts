@@ -47,7 +47,8 @@ function serve(stream: ServerStream): void {
 beforeAll(async () => {
   server = createServer((socket) => {
     connections += 1
-    new Connection(socket, limits, { opened: serve, closed: () => (connections -= 1), budget })
+    const ports = { opened: serve, closed: () => (connections -= 1), budget }
+    return new Connection(socket, limits, ports)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   port = (server.address() as AddressInfo).port

@@ -106,6 +106,7 @@ it('little answers for who does not read take little memory', async () => {
   slow.send(frameTypes.WINDOW_UPDATE, 0, 0, uint32(1 << 30))
   await slow.answered()
   slow.socket.pause()
+  slow.socket.setNoDelay(true)
   for (let id = 1; id < 15; id += 2) slow.open(id)
   const waiting = (): number => connections[0]?.output.waiting ?? 0
   await until('a full socket', () => waiting() > MIB / 2)
