@@ -5,7 +5,7 @@ const units: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 10
 const TIMER_MS_MAX = 2 ** 31 - 1
 
 /** How long the client waits for an answer (`grpc-timeout`, grpc/doc/PROTOCOL-HTTP2.md), in milliseconds; undefined when it does not say. */
-export function timeoutMilliseconds(headers: Headers): number | undefined {
+function timeoutMilliseconds(headers: Headers): number | undefined {
   const [, count, unit] = /^(\d{1,8})([HMSmun])$/.exec(headers['grpc-timeout'] ?? '') ?? []
   if (count === undefined || unit === undefined) return undefined
   return Math.ceil(Number(count) * (units[unit] ?? 0))

@@ -11,7 +11,7 @@ const FRAME_BYTES_LIMIT = 1 << 24
 const TABLE_BYTES_DEFAULT = 4096
 
 /** What the peer says of itself (RFC 9113 §6.5.2), as far as an answer depends on it. */
-export interface PeerSettings {
+interface PeerSettings {
   /** The window that each call begins with. */
   readonly windowBytes: number
   readonly frameBytesMax: number

@@ -3,7 +3,7 @@ import { until } from '../../testing/until.ts'
 import { headerBlock } from '../http2/hpack.ts'
 import { flags, frameTypes, PREFACE } from '../http2/protocol.ts'
 
-export interface RawFrame {
+interface RawFrame {
   readonly type: number
   readonly flag: number
   readonly stream: number
