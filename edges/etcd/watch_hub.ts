@@ -62,7 +62,7 @@ export class WatchHub {
     if (this.#byKey.size + this.#ranges.size > 0) this.#collect(writes)
     else {
       for (const { table, after } of writes)
-        if (table.name === 'kv.progress') this.#progress = (after as Progress | undefined) ?? BEGINNING
+        if (table.name === 'kv.progress') this.#advance((after as Progress | undefined) ?? BEGINNING)
     }
   }
 
