@@ -9,7 +9,7 @@ import type { PutRequest } from '../../domains/kv/model.ts'
 import state from '../../domains/kv/state.ts'
 import { progressOf } from '../../domains/kv/txn.ts'
 import type { Log } from '../../log/log.ts'
-import type { Runner } from '../../projections/kernel/runner.ts'
+import type { ProjectedReads } from '../../projections/kernel/opening_runner.ts'
 import { KEY_HISTORY, type KeyQueries } from '../../projections/keys/queries.ts'
 import { Confirmations } from './confirmations.ts'
 import type { HeaderStart } from './hot_messages.ts'
@@ -29,7 +29,7 @@ export interface EtcdMember {
 export interface MemberParts {
   readonly platform: Platform
   readonly log: Log
-  readonly runner: Runner
+  readonly runner: ProjectedReads
   readonly members: readonly EtcdMember[]
 }
 
@@ -41,7 +41,7 @@ export class Member {
   readonly log: Log
   readonly clusterId: Int64
   #members: readonly EtcdMember[]
-  readonly #runner: Runner
+  readonly #runner: ProjectedReads
   readonly #ids: ReadonlyMap<number, Int64>
   readonly #self: Integer
   readonly #confirmations: Confirmations
