@@ -113,7 +113,7 @@ export const rareStorageBugs: readonly Bug[] = [
     replace: 'void lastIndex',
   },
   {
-    name: 'takes a damaged group for one that a crash left unfinished',
+    name: 'takes a damaged group for one that a crash tore',
     breaks: 'no committed entry lost',
     file: opening,
     find: "placed.state === 'torn') break",
