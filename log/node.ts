@@ -138,6 +138,8 @@ class LogNode implements Log {
       block: (firstIndex) => this.#repair.block(firstIndex),
     })
     this.#ticker.start()
+    // There is no leader to be heard of: the first campaign waits for nothing.
+    if (this.#options.members.length === 1) this.#tick()
     this.#scrubber.start()
   }
 

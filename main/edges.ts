@@ -1,12 +1,13 @@
 import type { ControlPlane } from '../edges/control_plane.ts'
 import { Api } from '../edges/grpc/api.ts'
 import { Forwarder } from '../edges/grpc/forward.ts'
-import { type GrpcServer, startGrpcServer } from '../edges/grpc/server.ts'
-import { type RestServer, startRestServer } from '../edges/rest/server.ts'
+import type { GrpcServer } from '../edges/grpc/server.ts'
+import type { RestServer } from '../edges/rest/server.ts'
 import type { TlsChannelCredentials } from '../log/tls/channel_credentials.ts'
 import type { SecureListening } from '../log/tls/grpc_listener.ts'
 import { type Listen, splitAddress } from './config.ts'
 import { listening } from './listen_error.ts'
+import { pause } from './pause.ts'
 
 const STOP_GRACE_MS = 2000
 
@@ -22,7 +23,15 @@ export interface EdgesOptions {
   readonly closing: (() => Promise<void>)[]
 }
 
-/** Serves gRPC and REST of a member. Throws Error, naming it, when an address cannot be had. */
+/** Loads what serving takes, with pauses: it is long. */
+export async function loadEdges(): Promise<void> {
+  await import('../edges/grpc/server.ts')
+  await pause()
+  await import('../edges/rest/server.ts')
+  await pause()
+}
+
+/** Serves gRPC and REST of a member, with pauses between the steps. Throws Error, naming it, when an address cannot be had. */
 export async function startEdges({
   control,
   listen,
@@ -31,9 +40,11 @@ export async function startEdges({
   onFault,
   closing,
 }: EdgesOptions): Promise<{ readonly grpc: GrpcServer; readonly rest: RestServer }> {
+  const { startGrpcServer } = await import('../edges/grpc/server.ts')
   const api = new Api(control.registry)
   const forwarder = new Forwarder(api, toLeader)
   closing.push(async () => forwarder.close())
+  await pause()
   const grpc = await listening('gRPC', listen.grpc, () =>
     startGrpcServer({
       control,
@@ -45,6 +56,8 @@ export async function startEdges({
     }),
   )
   closing.push(() => grpc.close(STOP_GRACE_MS))
+  await pause()
+  const { startRestServer } = await import('../edges/rest/server.ts')
   const rest = await listening('REST', listen.rest, () =>
     startRestServer({
       control,

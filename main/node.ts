@@ -10,6 +10,7 @@ import { openLog } from '../log/node.ts'
 import { checkAnyMember, checkHost, TlsChannelCredentials } from '../log/tls/channel_credentials.ts'
 import type { ClientCertificates } from '../log/tls/guard.ts'
 import { WatchedTls } from '../log/tls/watched.ts'
+import { readsOf } from '../projections/kernel/opening_runner.ts'
 import { Runner } from '../projections/kernel/runner.ts'
 import { createBackup } from './backup/create.ts'
 import { closeAll } from './close_all.ts'
@@ -18,6 +19,7 @@ import { LocalControlPlane } from './control_plane.ts'
 import { listening } from './listen_error.ts'
 import { requireSafeListening } from './listening.ts'
 import { logDirectory, refuseLostLog } from './member_files.ts'
+import { pause } from './pause.ts'
 import { newSecret, readMasterKey, readOrCreate, readShared } from './secrets.ts'
 
 const STOP_GRACE_MS = 2000
@@ -86,19 +88,14 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
     },
   )
   closing.push(() => log.close())
+  // Reads of what is true now need no projections: they are answered while those are opened.
+  const opening = Promise.withResolvers<Runner>()
+  opening.promise.catch(() => undefined)
   try {
-    const opened = await Promise.allSettled([
-      Platform.open({ log, registry, directory: join(directory, 'rows'), onFatal }),
-      Runner.open({
-        log,
-        directory: join(directory, 'projections'),
-        worker: new URL('./projection_worker.ts', import.meta.url),
-        warn,
-        onFatal,
-      }),
-    ])
-    for (const each of opened) if (each.status === 'fulfilled') closing.push(() => each.value.close())
-    const [platform, runner] = [valueOf(opened[0]), valueOf(opened[1])]
+    const platform = await Platform.open({ log, registry, directory: join(directory, 'rows'), onFatal })
+    closing.push(() => platform.close())
+    closing.push(async () => (await opening.promise.catch(() => undefined))?.close())
+    const projected = readsOf(opening.promise)
     const onFault = (error: unknown, where: string): void =>
       warn(`${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
     const clients: ClientCertificates = 'optional'
@@ -108,18 +105,23 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
       startEtcd({
         log,
         platform,
-        runner,
+        runner: projected,
         members: etcdMembers(log, config, listen.etcd),
         ...splitAddress(listen.etcd),
         electionTimeoutMilliseconds: config.electionTimeoutMilliseconds ?? ELECTION_TIMEOUT_MS,
-        backup: (signal) => backupBytes(createBackup({ log, platform, runner }, signal, 'applied')),
+        backup: (signal) =>
+          backupBytes(createBackup({ log, platform, runner: projected }, signal, 'applied')),
         secure: secureFor('etcd'),
         onFault,
       }),
     )
     closing.push(() => etcd.close(STOP_GRACE_MS))
     // What follows takes long to load: the keys are served meanwhile.
-    const { startEdges } = await import('./edges.ts')
+    await pause()
+    opening.resolve(openProjections(options, log))
+    const { loadEdges, startEdges } = await import('./edges.ts')
+    await loadEdges()
+    const runner = await opening.promise
     const { grpc, rest } = await startEdges({
       control: new LocalControlPlane(log, platform, runner, masterKey),
       listen,
@@ -145,14 +147,20 @@ export async function startMember(options: MemberOptions): Promise<MemberNode> {
       },
     }
   } catch (error) {
+    opening.reject(error)
     await close()
     throw error
   }
 }
 
-function valueOf<T>(settled: PromiseSettledResult<T>): T {
-  if (settled.status === 'rejected') throw settled.reason
-  return settled.value
+function openProjections({ directory, warn, onFatal }: MemberOptions, log: Log): Promise<Runner> {
+  return Runner.open({
+    log,
+    directory: join(directory, 'projections'),
+    worker: new URL('./projection_worker.ts', import.meta.url),
+    warn,
+    onFatal,
+  })
 }
 
 async function openTls(

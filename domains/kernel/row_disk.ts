@@ -19,7 +19,7 @@ type Batch = ReturnType<ClassicLevel['batch']>
 const OPTIONS = { compression: false, writeBufferSize: 8 << 20, maxFileSize: 8 << 20 }
 /**
  * classic-level reads a key of text through a buffer that grows, and cuts a key that ends within a character of several bytes there
- * without noticing. A first read makes the buffer as large as any key of so many characters; longer ones go another way.
+ * without noticing. A first read makes the buffer large enough for every key of so many characters; longer ones go another way.
  */
 const PLAIN_KEY_MAX = 1024
 const UTF8_BYTES_MAX = 3

@@ -22,7 +22,7 @@ const HELP_WIDTH_MAX = 120
 export async function runCli(argv: readonly string[], environment: CliEnvironment): Promise<number> {
   const sessions = new Sessions(environment)
   const progresses: Progress[] = []
-  const program = buildProgram(sessions, progresses)
+  const program = buildProgram(sessions, progresses, argv[0])
   try {
     await program.parseAsync([...argv], { from: 'user' })
     return exitCodes.ok.code
@@ -37,8 +37,8 @@ export async function runCli(argv: readonly string[], environment: CliEnvironmen
   }
 }
 
-/** The whole tree of commands. */
-function buildProgram(sessions: Sessions, progresses: Progress[] = []): Command {
+/** The whole tree of commands; without those of the domains, which take long to make, where the first word is one of `extra`. */
+function buildProgram(sessions: Sessions, progresses: Progress[] = [], word?: string): Command {
   const { stdout, stderr, env, extra } = sessions.environment
   const program = new Command('ultracloud')
   const width = (stream: { readonly columns?: number }): number =>
@@ -76,6 +76,7 @@ function buildProgram(sessions: Sessions, progresses: Progress[] = []): Command 
   }
   program.commandsGroup('The cloud:')
   for (const add of extra) add(program, context)
+  if (program.commands.some((command) => command.name() === word)) return program
   addStatusCommand(program, sessions)
   program.commandsGroup('What is and what was:')
   addGetCommand(program, sessions)

@@ -1,3 +1,4 @@
+import { atDeadline } from './deadline.ts'
 import { FrameReader, frame } from './frames.ts'
 import { type Headers, headerBlock } from './http2/hpack.ts'
 import type { ServerStream, StreamListener } from './http2/stream.ts'
@@ -7,6 +8,10 @@ import { type StatusError, statusOf } from './status.ts'
 export const REQUEST_BYTES_MAX = 2 * 1024 * 1024
 /** Messages of one stream that wait for their handler; more are left to flow control. */
 const WAITING_MAX = 64
+/** What a message takes in memory besides its bytes. */
+const MESSAGE_BYTES = 128
+/** Of what went wrong, so much is said. */
+const TEXT_CHARACTERS_MAX = 1024
 
 const responseHeaders = { ':status': '200', 'content-type': 'application/grpc' }
 export const RESPONSE = headerBlock(responseHeaders)
@@ -18,6 +23,10 @@ export class CallStream implements AsyncIterable<Buffer>, StreamListener {
   readonly #reader = new FrameReader(REQUEST_BYTES_MAX)
   readonly #waiting: Buffer[] = []
   readonly #abort = new AbortController()
+  readonly #deadline: NodeJS.Timeout | undefined
+  /** What the messages that wait take in memory, and what the stream was told of it. */
+  #waitingBytes = 0
+  #held = 0
   /** Bytes that came while too much was waiting. */
   #unconsumed = 0
   #requestEnded = false
@@ -28,6 +37,7 @@ export class CallStream implements AsyncIterable<Buffer>, StreamListener {
   constructor(stream: ServerStream) {
     this.#stream = stream
     stream.listener = this
+    this.#deadline = atDeadline(stream.headers, (error) => this.finish(error))
     stream.respond(RESPONSE, false)
   }
 
@@ -45,6 +55,7 @@ export class CallStream implements AsyncIterable<Buffer>, StreamListener {
     for (;;) {
       const next = this.#waiting.shift()
       if (next !== undefined) {
+        this.#waitingBytes -= next.length + MESSAGE_BYTES
         this.#consume()
         yield next
       } else if (this.#failure !== undefined) throw this.#failure
@@ -70,7 +81,11 @@ export class CallStream implements AsyncIterable<Buffer>, StreamListener {
   data(chunk: Buffer): void {
     this.#unconsumed += chunk.length
     try {
-      this.#waiting.push(...this.#reader.take(chunk))
+      for (const message of this.#reader.take(chunk)) {
+        // A copy: it must not keep all that came with it.
+        this.#waiting.push(Buffer.from(message))
+        this.#waitingBytes += message.length + MESSAGE_BYTES
+      }
       this.#consume()
       this.#notify()
     } catch (error) {
@@ -85,6 +100,7 @@ export class CallStream implements AsyncIterable<Buffer>, StreamListener {
   }
 
   closed(): void {
+    clearTimeout(this.#deadline)
     this.#abort.abort()
     this.drained()
     this.ended()
@@ -96,6 +112,9 @@ export class CallStream implements AsyncIterable<Buffer>, StreamListener {
   }
 
   #consume(): void {
+    const held = this.#waitingBytes + this.#reader.rest
+    if (held !== this.#held) this.#stream.hold(held - this.#held)
+    this.#held = held
     if (this.#waiting.length >= WAITING_MAX) return
     this.#stream.consumed(this.#unconsumed)
     this.#unconsumed = 0
@@ -122,7 +141,10 @@ function trailersOf(error: StatusError): Buffer {
 }
 
 function statusFields(error: StatusError): Record<string, string> {
-  return { 'grpc-status': String(error.code), 'grpc-message': percentEncoded(error.message) }
+  return {
+    'grpc-status': String(error.code),
+    'grpc-message': percentEncoded(error.message.slice(0, TEXT_CHARACTERS_MAX)),
+  }
 }
 
 /** As grpc-message must be (grpc/doc/PROTOCOL-HTTP2.md): what is not printable ASCII, and the percent sign, in hexadecimal. */

@@ -17,10 +17,13 @@ export function writeHead(framed: Buffer, length: number): void {
   framed.writeUInt32BE(length, 1)
 }
 
-/** Cuts what comes in into messages. */
+const NOTHING = Buffer.alloc(0)
+const CAPACITY_BYTES_MIN = 256
+
+/** Cuts what comes in into messages. Of what is not whole it keeps a copy: a few bytes must not keep all that came with them. */
 export class FrameReader {
   readonly #bytesMax: number
-  #parts: Buffer[] = []
+  #pending: Buffer = NOTHING
   #length = 0
 
   /** A longer message is refused. */
@@ -35,37 +38,45 @@ export class FrameReader {
 
   /** Takes what came, and gives the messages that it completes. Throws StatusError. */
   take(chunk: Buffer): readonly Buffer[] {
-    this.#parts.push(chunk)
-    this.#length += chunk.length
+    const bytes = this.#length === 0 ? chunk : this.#append(chunk)
     const messages: Buffer[] = []
+    let at = 0
     for (;;) {
-      const head = this.#peek(HEAD_BYTES)
-      if (head === undefined) return messages
-      if (head[0] !== 0) throw new StatusError('UNIMPLEMENTED', 'grpc: compressed messages are not taken')
-      const length = head.readUInt32BE(1)
-      if (length > this.#bytesMax)
-        throw new StatusError(
-          'RESOURCE_EXHAUSTED',
-          `grpc: received message larger than max (${length} vs. ${this.#bytesMax})`,
-        )
-      const whole = this.#peek(HEAD_BYTES + length)
-      if (whole === undefined) return messages
-      messages.push(whole.subarray(HEAD_BYTES, HEAD_BYTES + length))
-      this.#drop(HEAD_BYTES + length)
+      const end = at + this.#frameBytes(bytes, at)
+      if (end > bytes.length) break
+      messages.push(bytes.subarray(at + HEAD_BYTES, end))
+      at = end
     }
+    if (at === 0 && this.#length > 0) return messages
+    // What was appended to belongs to the messages now.
+    this.#pending = NOTHING
+    this.#length = 0
+    if (at < bytes.length) this.#append(bytes.subarray(at))
+    return messages
   }
 
-  /** What came first, at least so much of it; undefined while it has not. */
-  #peek(bytes: number): Buffer | undefined {
-    if (this.#length < bytes) return undefined
-    if ((this.#parts[0] as Buffer).length < bytes) this.#parts = [Buffer.concat(this.#parts)]
-    return this.#parts[0]
+  /** Of the frame that begins there, head and all; more than there is when its head is not whole. */
+  #frameBytes(bytes: Buffer, at: number): number {
+    if (bytes.length - at < HEAD_BYTES) return HEAD_BYTES
+    if (bytes[at] !== 0) throw new StatusError('UNIMPLEMENTED', 'grpc: compressed messages are not taken')
+    const length = bytes.readUInt32BE(at + 1)
+    if (length > this.#bytesMax)
+      throw new StatusError(
+        'RESOURCE_EXHAUSTED',
+        `grpc: received message larger than max (${length} vs. ${this.#bytesMax})`,
+      )
+    return HEAD_BYTES + length
   }
 
-  #drop(bytes: number): void {
-    const rest = (this.#parts[0] as Buffer).subarray(bytes)
-    if (rest.length === 0) this.#parts.shift()
-    else this.#parts[0] = rest
-    this.#length -= bytes
+  #append(chunk: Buffer): Buffer {
+    const length = this.#length + chunk.length
+    if (length > this.#pending.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(CAPACITY_BYTES_MIN, length, 2 * this.#pending.length))
+      this.#pending.copy(larger, 0, 0, this.#length)
+      this.#pending = larger
+    }
+    chunk.copy(this.#pending, this.#length)
+    this.#length = length
+    return this.#pending.subarray(0, length)
   }
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { progressOf } from '../../domains/kv/txn.ts'
 import type { CallStream } from './call_stream.ts'
 import { bytes } from './convert.ts'
 import type { Lessor } from './lessor.ts'
@@ -57,21 +58,24 @@ export function leaseMethods(parts: LeaseParts): [path: string, method: UnaryMet
     led('LeaseTimeToLive', false, async (request) => {
       const { ID, keys } = decode('LeaseTimeToLiveRequest', request)
       const id = ID.toString()
-      const found = await member.read(false, (view) => {
-        const attached = keys ? view.keys.list('lease', id).map(({ key }) => bytes(key)) : []
-        return { lease: view.leases.get(id), attached }
-      })
-      const { revision } = await member.progress(false)
-      const remaining = lessor.remaining(id)
+      const found = await member.read(false, (view) => ({
+        revision: progressOf(view).revision,
+        lease: view.leases.get(id),
+        attached: keys ? view.keys.list('lease', id).map(({ key }) => bytes(key)) : [],
+        remaining: lessor.remaining(id),
+      }))
+      const { revision, lease, attached, remaining } = found
       const header = member.header(revision)
-      if (found.lease === undefined || remaining === undefined) return { header, ID: id, TTL: -1 }
-      return { header, ID: id, TTL: remaining, grantedTTL: found.lease.ttlSeconds, keys: found.attached }
+      if (lease === undefined) return { header, ID: id, TTL: -1 }
+      // One that is being granted has all of its time.
+      const TTL = remaining ?? lease.ttlSeconds
+      return { header, ID: id, TTL, grantedTTL: lease.ttlSeconds, keys: attached }
     }),
     led('LeaseLeases', false, async () => {
-      const leases = await member.read(false, (view) =>
-        [...view.leases.values()].map(({ id }) => ({ ID: id })),
-      )
-      const { revision } = await member.progress(false)
+      const { revision, leases } = await member.read(false, (view) => ({
+        revision: progressOf(view).revision,
+        leases: [...view.leases.values()].map(({ id }) => ({ ID: id })),
+      }))
       return { header: member.header(revision), leases }
     }),
   ]
@@ -85,8 +89,12 @@ export function keepAlive({ member, router, lessor }: LeaseParts): [path: string
     for await (const request of call) {
       const id = decode('LeaseKeepAliveRequest', request).ID.toString()
       const local = async () => {
-        const { revision } = await member.progress(false)
-        return encode(response, { header: member.header(revision), ID: id, TTL: lessor.renew(id) })
+        for (;;) {
+          await lessor.settled(id)
+          const { revision } = await member.progress(false)
+          const TTL = lessor.renew(id)
+          if (TTL !== undefined) return encode(response, { header: member.header(revision), ID: id, TTL })
+        }
       }
       const { metadata } = call
       await call.send(await router.lead({ path, request, metadata, writes: false, local }))

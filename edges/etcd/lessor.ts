@@ -1,3 +1,4 @@
+import { Rejection } from '../../domains/kernel/rejection.ts'
 import type { Lease } from '../../domains/kv/state.ts'
 import type { Member } from './member.ts'
 
@@ -20,7 +21,8 @@ export class Lessor {
   readonly #held = new Map<string, Held>()
   readonly #timer: NodeJS.Timeout
   readonly #unfollow: () => void
-  readonly #revoking = new Set<string>()
+  /** Resolves once it is known what became of the revoke. */
+  readonly #revoking = new Map<string, Promise<void>>()
   #term = 0
 
   constructor(member: Member) {
@@ -40,11 +42,20 @@ export class Lessor {
     this.#unfollow()
   }
 
-  /** Gives a lease its whole time again. Returns that in seconds; 0 when there is no such lease. */
-  renew(id: string): number {
-    this.#lead()
+  /** Resolves once no revoke of the lease is in flight: before, nobody can say whether it lives on. */
+  async settled(id: string): Promise<void> {
+    await this.#revoking.get(id)
+  }
+
+  /**
+   * Gives a lease its whole time again. Returns that in seconds; 0 when there is no such lease; undefined while it is being revoked.
+   * Throws NOT_LEADER where leases are not held.
+   */
+  renew(id: string): number | undefined {
+    if (!this.#lead()) throw new Rejection('NOT_LEADER', 'this member does not lead')
+    if (this.#revoking.has(id)) return undefined
     const held = this.#held.get(id)
-    if (held === undefined || this.#revoking.has(id)) return 0
+    if (held === undefined) return 0
     held.deadline = performance.now() + held.ttlSeconds * 1000
     return held.ttlSeconds
   }
@@ -79,11 +90,18 @@ export class Lessor {
     for (const [id, { deadline }] of this.#held) {
       if (this.#revoking.size >= REVOKE_MAX) return
       if (deadline > now || this.#revoking.has(id)) continue
-      this.#revoking.add(id)
-      this.#member
-        .submit('LeaseRevoke', { id }, `kv.lease/${id} expired`)
-        .catch(() => undefined)
-        .finally(() => this.#revoking.delete(id))
+      this.#revoking.set(id, this.#revoke(id))
+    }
+  }
+
+  /** What fails is tried again by a later tick, here or where leases are held then. */
+  async #revoke(id: string): Promise<void> {
+    try {
+      await this.#member.submit('LeaseRevoke', { id }, `kv.lease/${id} expired`)
+    } catch {
+      return
+    } finally {
+      this.#revoking.delete(id)
     }
   }
 }

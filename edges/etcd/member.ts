@@ -9,7 +9,7 @@ import type { PutRequest } from '../../domains/kv/model.ts'
 import state from '../../domains/kv/state.ts'
 import { progressOf } from '../../domains/kv/txn.ts'
 import type { Log } from '../../log/log.ts'
-import type { Runner } from '../../projections/kernel/runner.ts'
+import type { ProjectedReads } from '../../projections/kernel/opening_runner.ts'
 import { KEY_HISTORY, type KeyQueries } from '../../projections/keys/queries.ts'
 import { Confirmations } from './confirmations.ts'
 import type { HeaderStart } from './hot_messages.ts'
@@ -29,7 +29,7 @@ export interface EtcdMember {
 export interface MemberParts {
   readonly platform: Platform
   readonly log: Log
-  readonly runner: Runner
+  readonly runner: ProjectedReads
   readonly members: readonly EtcdMember[]
 }
 
@@ -41,10 +41,12 @@ export class Member {
   readonly log: Log
   readonly clusterId: Int64
   #members: readonly EtcdMember[]
-  readonly #runner: Runner
+  readonly #runner: ProjectedReads
   readonly #ids: ReadonlyMap<number, Int64>
   readonly #self: Integer
   readonly #confirmations: Confirmations
+  /** The highest index of the log that was ever applied here: rows that are made anew begin again below it. */
+  #reached: number
   #headerStart: HeaderStart
 
   constructor({ platform, log, runner, members }: MemberParts) {
@@ -52,6 +54,10 @@ export class Member {
     this.platform = platform
     this.log = log
     this.#confirmations = new Confirmations(platform)
+    this.#reached = platform.applied.revision
+    platform.onApplied((_, { revision }) => {
+      if (revision > this.#reached) this.#reached = revision
+    })
     this.#members = members
     this.#runner = runner
     this.clusterId = wireId(clusterId)
@@ -160,12 +166,12 @@ export class Member {
     return this.#runner.whenProjected(index, timeoutMilliseconds)
   }
 
-  /** Asks the history on disk, once it has all that is applied now. Throws Rejection. */
+  /** Asks the history on disk, once it has all that was applied until now. Throws Rejection. */
   async ask<Q extends keyof KeyQueries>(
     query: Q,
     ask: KeyQueries[Q]['ask'],
   ): Promise<KeyQueries[Q]['answer']> {
-    await this.projected(this.platform.applied.revision, PROJECTED_TIMEOUT_MS)
+    await this.projected(this.#reached, PROJECTED_TIMEOUT_MS)
     const answer = await this.#runner.call('events', { projection: KEY_HISTORY, query, ask })
     return answer as KeyQueries[Q]['answer']
   }

@@ -70,3 +70,39 @@ it('answers what is no gRPC with 415', async () => {
   session.destroy()
   expect(status).toBe(415)
 })
+
+it('answers who waits no longer, in a stream too, and what came too late does no harm', async () => {
+  const exceeded = { code: 4, text: 'context deadline exceeded' }
+  const unary = client.open('KV/Range', { 'grpc-timeout': '20m' })
+  unary.resume()
+  expect(await ended(unary)).toEqual(exceeded)
+  const watch = new RawWatch(client, { 'grpc-timeout': '50000u' })
+  watch.send({ createRequest: { key: Buffer.from('deadline') } })
+  expect(await watch.ended).toEqual(exceeded)
+  expect(watch.responses).toHaveLength(1)
+  const patient = client.open('KV/Range', { 'grpc-timeout': '99999999H' })
+  patient.resume().end(frame(Buffer.from([0x0a, 1, 0x6b])))
+  expect(await ended(patient)).toMatchObject({ code: 0 })
+})
+
+it('says what is no POST, and tells gRPC from what only begins like it', async () => {
+  const session = connect(`http://${cluster.addresses[0]}`)
+  const status = (method: string, type: string) =>
+    new Promise((resolve) => {
+      const path = '/etcdserverpb.KV/Range'
+      const stream = session.request({ ':path': path, ':method': method, 'content-type': type })
+      stream.on('response', (headers) => resolve(headers[':status']))
+      stream.on('error', () => undefined)
+      stream.end()
+    })
+  expect(await status('GET', 'application/grpc')).toBe(405)
+  expect(await status('POST', 'application/grpc-web')).toBe(415)
+  expect(await status('POST', 'application/grpc+proto')).toBe(200)
+  session.destroy()
+})
+
+it('says little of a long name that it does not know', async () => {
+  const { code, text } = await statusOf(`KV/${'x'.repeat(30_000)}`, frame(Buffer.alloc(0)))
+  expect(code).toBe(12)
+  expect(text.length).toBeLessThanOrEqual(1024)
+})

@@ -3,6 +3,7 @@ import { createServer as createSecureServer, type PeerCertificate, TLSSocket } f
 import type { SecureListening } from '../../log/tls/grpc_listener.ts'
 import { guard, secureServerOptions } from '../../log/tls/guard.ts'
 import { CallStream, refuse } from './call_stream.ts'
+import { Budget } from './http2/budget.ts'
 import { Connection } from './http2/connection.ts'
 import { headerBlock } from './http2/hpack.ts'
 import type { ServerStream } from './http2/stream.ts'
@@ -17,10 +18,13 @@ const limits = {
   connectionWindowBytes: 16 * WINDOW_BYTES,
   waitingBytesMax: 256 * WINDOW_BYTES,
 }
-/** Over all connections: calls that are being answered, and bytes of requests that have not come whole. */
+/** Over all connections: calls that are being answered, and what calls hold in memory. */
 const CALLS_MAX = 16_384
-const PARTIAL_BYTES_MAX = 256 * WINDOW_BYTES
+const HELD_BYTES_MAX = 512 * WINDOW_BYTES
 const NOT_GRPC = headerBlock({ ':status': '415' })
+const NOT_POST = headerBlock({ ':status': '405' })
+/** grpc/doc/PROTOCOL-HTTP2.md, Content-Type. */
+const GRPC = /^application\/grpc(?:[+;]|$)/
 
 export type StreamMethod = (call: CallStream) => Promise<void>
 
@@ -45,6 +49,7 @@ export class RpcServer {
   readonly #cut: () => void
   readonly #connections = new Set<Connection>()
   readonly #calls = new Set<CallStream>()
+  readonly #budget = new Budget(HELD_BYTES_MAX)
   #closing = false
 
   /** Listens. Rejects when the address is taken. */
@@ -71,7 +76,7 @@ export class RpcServer {
     secure: EtcdSecurity | undefined,
     onFault: (error: unknown, where: string) => void,
   ) {
-    const bounds = new UnaryBounds(CALLS_MAX, PARTIAL_BYTES_MAX)
+    const bounds = new UnaryBounds(CALLS_MAX)
     const parts = ([path, method]: [string, DirectMethod]): [string, UnaryParts] => {
       const failed = (error: unknown): void => this.#note(error, path)
       return [path, { method, bounds, failed }]
@@ -111,6 +116,7 @@ export class RpcServer {
       opened: (stream) =>
         isStranger ? refuse(stream, etcdError('permissionDenied')) : this.#onStream(stream),
       closed: () => this.#connections.delete(connection),
+      budget: this.#budget,
     })
     this.#connections.add(connection)
   }
@@ -120,7 +126,8 @@ export class RpcServer {
     const path = headers[':path'] ?? ''
     const unary = this.#unary.get(path)
     if (this.#closing) refuse(stream, etcdError('stopped'))
-    else if (headers['content-type']?.startsWith('application/grpc') !== true) stream.respond(NOT_GRPC, true)
+    else if (!GRPC.test(headers['content-type'] ?? '')) stream.respond(NOT_GRPC, true)
+    else if (headers[':method'] !== 'POST') stream.respond(NOT_POST, true)
     else if (unary !== undefined) stream.listener = new UnaryCall(stream, unary)
     else {
       const streaming = this.#streamingMethods.get(path)

@@ -1,5 +1,6 @@
 import type { Parts } from './big_range.ts'
 import { answer, OK, REQUEST_BYTES_MAX, RESPONSE, refuse } from './call_stream.ts'
+import { atDeadline } from './deadline.ts'
 import { FrameReader, frame, HEAD_BYTES } from './frames.ts'
 import type { Headers } from './http2/hpack.ts'
 import { errorCodes } from './http2/protocol.ts'
@@ -20,17 +21,14 @@ export interface Answering {
   fail(error: unknown): void
 }
 
-/** What all calls of a server may hold together. */
+/** How many calls of a server may be under way together. */
 export class UnaryBounds {
   readonly #callsMax: number
-  readonly #bytesMax: number
   #calls = 0
-  #bytes = 0
 
-  /** `callsMax`: methods under way, also for clients that are gone. `bytesMax`: of requests that have not come whole. */
-  constructor(callsMax: number, bytesMax: number) {
+  /** `callsMax`: methods under way, also for clients that are gone. */
+  constructor(callsMax: number) {
     this.#callsMax = callsMax
-    this.#bytesMax = bytesMax
   }
 
   /** Throws StatusError when there are too many. */
@@ -41,16 +39,6 @@ export class UnaryBounds {
 
   end(): void {
     this.#calls -= 1
-  }
-
-  /** Throws StatusError when there is too much. */
-  hold(bytes: number): void {
-    this.#bytes += bytes
-    if (this.#bytes > this.#bytesMax) throw etcdError('tooManyRequests')
-  }
-
-  release(bytes: number): void {
-    this.#bytes -= bytes
   }
 }
 
@@ -68,11 +56,18 @@ export class UnaryCall implements StreamListener, Answering {
   #reader: FrameReader | undefined
   #held = 0
   #called = false
+  /** A part of the answer has gone out. */
+  #begun = false
+  readonly #deadline: NodeJS.Timeout | undefined
   #drained: PromiseWithResolvers<void> | undefined
 
   constructor(stream: ServerStream, parts: UnaryParts) {
     this.#stream = stream
     this.#parts = parts
+    this.#deadline = atDeadline(stream.headers, (error) => {
+      if (this.#begun) stream.reset(errorCodes.CANCEL)
+      else this.#refuse(error)
+    })
   }
 
   data(chunk: Buffer): void {
@@ -91,6 +86,7 @@ export class UnaryCall implements StreamListener, Answering {
   }
 
   closed(): void {
+    clearTimeout(this.#deadline)
     this.#called = true
     this.#release()
     this.drained()
@@ -103,7 +99,7 @@ export class UnaryCall implements StreamListener, Answering {
 
   #collect(chunk: Buffer): void {
     this.#held += chunk.length
-    this.#parts.bounds.hold(chunk.length)
+    this.#stream.hold(chunk.length)
     this.#reader ??= new FrameReader(REQUEST_BYTES_MAX)
     const [request] = this.#reader.take(chunk)
     if (request !== undefined) this.#call(request)
@@ -123,10 +119,12 @@ export class UnaryCall implements StreamListener, Answering {
 
   answer(framed: Buffer): void {
     this.#parts.bounds.end()
+    this.#begun = true
     answer(this.#stream, framed)
   }
 
   answerInParts(framed: Parts): void {
+    this.#begun = true
     this.#stream.respond(RESPONSE, false)
     this.#send(framed).catch((error: unknown) => {
       // Half a message cannot be followed by a status.
@@ -162,7 +160,7 @@ export class UnaryCall implements StreamListener, Answering {
   }
 
   #release(): void {
-    this.#parts.bounds.release(this.#held)
+    if (this.#held > 0) this.#stream.hold(-this.#held)
     this.#held = 0
     this.#reader = undefined
   }

@@ -62,7 +62,7 @@ export class WatchHub {
     if (this.#byKey.size + this.#ranges.size > 0) this.#collect(writes)
     else {
       for (const { table, after } of writes)
-        if (table.name === 'kv.progress') this.#progress = (after as Progress | undefined) ?? BEGINNING
+        if (table.name === 'kv.progress') this.#advance((after as Progress | undefined) ?? BEGINNING)
     }
   }
 
@@ -72,9 +72,7 @@ export class WatchHub {
       if (table.name === 'kv.progress') {
         if (events.length > 0) this.#dispatch(events)
         events = []
-        const progress = (after as Progress | undefined) ?? BEGINNING
-        this.#again = progress.revision < this.#progress.revision
-        if (!this.#again) this.#progress = progress
+        this.#advance((after as Progress | undefined) ?? BEGINNING)
       } else if (table.name === 'kv.keys' && !this.#again) {
         const previous = before as KeyValue | undefined
         const kv = after as KeyValue | undefined
@@ -83,6 +81,13 @@ export class WatchHub {
       }
     }
     if (events.length > 0) this.#dispatch(events)
+  }
+
+  #advance(progress: Progress): void {
+    const { revision, compacted } = this.#progress
+    this.#again = progress.revision <= revision
+    if (!this.#again || (progress.revision === revision && progress.compacted > compacted))
+      this.#progress = progress
   }
 
   #dispatch(events: readonly KeyEvent[]): void {

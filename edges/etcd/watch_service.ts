@@ -141,8 +141,8 @@ class WatchStream {
     const { revision } = hub
     this.#progressing = true
     await Promise.all([...this.#watches.values()].map(({ watcher }) => watcher.reached(revision)))
-    this.#progressing = false
     await this.#call.send(encode('WatchResponse', { header: member.header(revision), watchId: NO_WATCH }))
+    this.#progressing = false
   }
 
   #tellProgress(): void {

@@ -136,8 +136,9 @@ export class Watcher implements Subscriber {
     const { revision } = this.#queue[count - 1] as Batch
     this.#queue.splice(0, count)
     this.#queued -= events.length
+    const since = this.#next
     this.#next = revision + 1
-    await this.#send(revision, events)
+    await this.#send(since, revision, events)
   }
 
   /** Reads from the history what has happened until now; what happens meanwhile is queued. */
@@ -152,7 +153,7 @@ export class Watcher implements Subscriber {
         const since = this.#next
         const page = await this.#member.ask('events', { from, to, since, until: target, previous })
         this.#next = page.next
-        await this.#send(page.next - 1, page.events)
+        await this.#send(since, page.next - 1, page.events)
       } catch (error) {
         if (!(error instanceof Rejection) || error.code !== 'REVISION_COMPACTED') throw error
         this.end()
@@ -163,7 +164,9 @@ export class Watcher implements Subscriber {
     this.#lagging = this.#overflowed
   }
 
-  async #send(revision: number, events: readonly KeyEvent[]): Promise<void> {
+  /** Sends what happened from one revision to another, both inclusive. */
+  async #send(since: number, revision: number, events: readonly KeyEvent[]): Promise<void> {
+    assertOrder(since, revision, events)
     const { without, previous } = this.#spec
     const kept = without.size === 0 ? events : events.filter(({ type }) => !without.has(type))
     if (kept.length === 0 || this.#ended) return
@@ -183,5 +186,16 @@ export class Watcher implements Subscriber {
       return false
     })
     this.#marks = kept
+  }
+}
+
+/** No client may be told of a revision out of its order: its watch ends instead. */
+function assertOrder(since: number, until: number, events: readonly KeyEvent[]): void {
+  let last = since
+  for (const { type, kv } of events) {
+    const { modRevision: revision } = kv
+    if (revision < last || revision > until)
+      throw new Error(`a ${type} at revision ${revision} was to be told of after ${last}, up to ${until}`)
+    last = revision
   }
 }

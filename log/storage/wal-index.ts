@@ -9,6 +9,8 @@ export interface GroupPlace {
   readonly fileNumber: number
   readonly offset: number
   readonly bytes: number
+  /** That of its header: another group of the same shape is not taken for it. */
+  readonly link: number
   readonly firstIndex: number
   count: number
 }
@@ -117,12 +119,12 @@ export class WalIndex {
 
   #recordsIn(content: Buffer, offset: number, place: GroupPlace): Buffer {
     const header = decodeHeader(content, offset, this.#seed)
-    const isSame =
+    const isWhole =
       header !== undefined &&
       groupSectors(header) * sectorBytes === place.bytes &&
-      header.baseIndex + 1 === place.firstIndex
-    if (!isSame || restoreGroup(content, offset, header, this.#seed) !== 'whole')
-      throw new RangeError('checksum does not match')
+      restoreGroup(content, offset, header, this.#seed) === 'whole'
+    if (!isWhole) throw new RangeError('checksum does not match')
+    if (header.link !== place.link) throw new RangeError('another group is stored in its place')
     return recordsOf(content, offset, header)
   }
 }

@@ -212,8 +212,8 @@ class WalReader {
       if (stored.entry.index > this.#sealed.lastIndex) this.#recent.push(stored)
     }
     const bytes = groupSectors(header) * sectorBytes
-    const { fileNumber } = header
-    this.#index.add(baseIndex, { fileNumber, offset, bytes, firstIndex: baseIndex + 1, count: entries })
+    const { fileNumber, link } = header
+    this.#index.add(baseIndex, { fileNumber, offset, bytes, link, firstIndex: baseIndex + 1, count: entries })
   }
 
   #checkLink(header: GroupHeader): void {

@@ -109,6 +109,7 @@ export class Wal {
       fileNumber: file.number,
       offset,
       bytes,
+      link,
       firstIndex: baseIndex + 1,
       count: entries,
     })

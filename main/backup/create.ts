@@ -1,7 +1,7 @@
 import type { Platform } from '../../domains/kernel/platform.ts'
 import type { BackupChunk } from '../../edges/control_plane.ts'
 import type { Entry, Log } from '../../log/log.ts'
-import type { Runner } from '../../projections/kernel/runner.ts'
+import type { ProjectedReads } from '../../projections/kernel/opening_runner.ts'
 import { writeBackup } from './write.ts'
 
 const READ_BYTES = 1 << 20
@@ -12,7 +12,7 @@ const PROJECTED_TIMEOUT_MS = 30_000
 export interface BackupSources {
   readonly log: Log
   readonly platform: Platform
-  readonly runner: Runner
+  readonly runner: ProjectedReads
 }
 
 /**

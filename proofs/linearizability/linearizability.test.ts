@@ -18,7 +18,7 @@ test('planted bugs are found, and three members under faults answer as one store
   expect(figures.violations, story).toEqual([])
   const missed = figures.planted_bugs.filter(({ found }) => !found).map(({ name }) => name)
   expect(missed, story).toEqual([])
-  expect(figures.planted_bugs).toHaveLength(6)
+  expect(figures.planted_bugs).toHaveLength(7)
   expect(figures.operations_ok).toBeGreaterThan(100)
   expect(figures.watch_events).toBeGreaterThan(100)
   expect(Object.values(figures.faults).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(0)

@@ -9,7 +9,7 @@ import { EtcdClient, type Message } from './workload/etcd_client.ts'
 import { type Group, Groups } from './workload/groups.ts'
 import { History } from './workload/history.ts'
 import type { Random } from './workload/random.ts'
-import { requestOf, revisionOf } from './workload/wire.ts'
+import { clusterOf, requestOf, revisionOf } from './workload/wire.ts'
 
 /** After the faults: until a linearizable read is answered, leases are gone, and watchers have been told all. */
 const SETTLE_TIMEOUT_MS = 60_000
@@ -45,11 +45,22 @@ export async function runPhase(options: PhaseOptions): Promise<PhaseRecord> {
   const members = cluster.members.map(({ etcd }) => new EtcdClient(etcd))
   const history = new History()
   const groups = new Groups(prefix)
-  const from = (await presentRevision(members)) + 1
-  const watchers = specs(prefix).map((spec) => new WatchClient(spec, cluster.members, from, random.fork()))
+  const before = await presentAnswer(members)
+  const from = revisionOf(before) + 1
+  const clusterId = clusterOf(before)
+  const watched = { id: clusterId, members: cluster.members }
+  const watchers = specs(prefix).map((spec) => new WatchClient(spec, watched, from, random.fork()))
   const clients = Array.from({ length: options.clients }, (_, number) => {
     const { pauseMilliseconds } = options
-    return new Client({ number, members, groups, history, random: random.fork(), pauseMilliseconds })
+    return new Client({
+      number,
+      members,
+      groups,
+      history,
+      clusterId,
+      random: random.fork(),
+      pauseMilliseconds,
+    })
   })
   const problems: string[] = []
   let last = from - 1
@@ -58,7 +69,7 @@ export async function runPhase(options: PhaseOptions): Promise<PhaseRecord> {
     await Promise.all(clients.map((client) => client.stop()))
     if (options.awaitExpiry) problems.push(...(await leasesLeft(members)))
     for (const group of groups.all) await readAll(group, members, history, options.clients)
-    last = await presentRevision(members)
+    last = revisionOf(await presentAnswer(members))
     problems.push(...(await watchersLeft(watchers, last)))
   } finally {
     await Promise.all(clients.map((client) => client.stop()))
@@ -86,14 +97,14 @@ function specs(prefix: string): readonly WatchSpec[] {
   ]
 }
 
-/** The store's revision, by a linearizable read of a member that answers. */
-async function presentRevision(members: readonly EtcdClient[]): Promise<number> {
+/** A linearizable read, of a member that answers. */
+async function presentAnswer(members: readonly EtcdClient[]): Promise<Message> {
   const { method, fields } = requestOf(txn([{ kind: 'get', key: 'none' }]))
   let turn = 0
   return until('a linearizable read', SETTLE_TIMEOUT_MS, async () => {
     const member = members[turn++ % members.length]
     const answer = await member?.call(method, fields, ANSWER_TIMEOUT_MS)
-    return answer?.kind === 'answer' ? revisionOf(answer.message) : undefined
+    return answer?.kind === 'answer' ? answer.message : undefined
   })
 }
 

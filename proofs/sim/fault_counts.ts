@@ -15,6 +15,7 @@ export const faultClasses = {
     'read fault',
     'write fault',
     'misdirected write',
+    'lost write',
     'torn write',
     'lost unsynced write',
     'bit rot',

@@ -14,8 +14,8 @@ export interface Observed {
   readonly lostLogs: readonly (readonly Entry[])[]
   /** Nothing on its disk is damaged. */
   readonly isSound: boolean
-  /** The sequence of the last write that the mark beside the database covers, since the process started. */
-  readonly markedWrite: number
+  /** The sequence of the last write that is durable, since the process started. */
+  readonly durableWrite: number
   readonly durableTerm: number
   readonly durableVote: MemberId
   readonly term: number

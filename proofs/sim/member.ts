@@ -84,8 +84,8 @@ export class SimulatedMember implements Observed {
     return !this.disk.isDamaged
   }
 
-  get markedWrite(): number {
-    return this.disk.markedWrite
+  get durableWrite(): number {
+    return this.disk.durableWrite
   }
 
   get mayDamage(): boolean {

@@ -16,7 +16,7 @@ export interface DiskFaults {
   readonly readProbability: number
   /** Of a sync. */
   readonly writeProbability: number
-  /** Of a batch, one record of which goes to another place. */
+  /** Of a group that goes to another place, or to none. */
   readonly misdirectProbability: number
   /** That many of the newest entries are read from memory. */
   readonly recentEntries: number

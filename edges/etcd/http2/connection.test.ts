@@ -4,10 +4,12 @@ import {
   connect,
   type IncomingHttpHeaders,
 } from 'node:http2'
-import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { until } from '../../testing/until.ts'
+import { RawPeer, REQUEST, setting, uint32 } from '../testing/raw_peer.ts'
+import { Budget } from './budget.ts'
 import { Connection } from './connection.ts'
 import { headerBlock } from './hpack.ts'
 import { errorCodes, flags, frameTypes, PREFACE, settings } from './protocol.ts'
@@ -26,6 +28,7 @@ let server: Server
 let port: number
 let connections: Connection[]
 let streams: ServerStream[]
+let budget: Budget
 /** What a call does with its stream. */
 let serve: (stream: ServerStream) => void
 const cleanups: (() => void)[] = []
@@ -47,6 +50,7 @@ function echo(stream: ServerStream): void {
 beforeEach(async () => {
   connections = []
   streams = []
+  budget = new Budget(1 << 24)
   serve = echo
   server = createServer((socket) => {
     const ports = {
@@ -55,6 +59,7 @@ beforeEach(async () => {
         serve(stream)
       },
       closed: () => (connections = connections.filter((each) => each !== connection)),
+      budget,
     }
     const connection = new Connection(socket, limits, ports)
     connections.push(connection)
@@ -74,6 +79,12 @@ function client(): ClientHttp2Session {
   session.on('error', () => undefined)
   cleanups.push(() => session.destroy())
   return session
+}
+
+function rawPeer(): RawPeer {
+  const peer = new RawPeer(port)
+  cleanups.push(() => peer.socket.destroy())
+  return peer
 }
 
 interface Answered {
@@ -97,84 +108,6 @@ function answered(stream: ClientHttp2Stream): Promise<Answered> {
     ),
   )
 }
-
-/** A client that sends what it likes, byte by byte. */
-class RawPeer {
-  readonly socket: Socket
-  received: Buffer = Buffer.alloc(0)
-  closed = false
-
-  constructor() {
-    this.socket = dial(port, '127.0.0.1')
-    this.socket.on('data', (chunk: Buffer) => (this.received = Buffer.concat([this.received, chunk])))
-    this.socket.on('close', () => (this.closed = true))
-    this.socket.on('error', () => undefined)
-    cleanups.push(() => this.socket.destroy())
-  }
-
-  greet(own: Buffer = Buffer.alloc(0)): this {
-    this.socket.write(PREFACE)
-    return this.send(frameTypes.SETTINGS, 0, 0, own)
-  }
-
-  send(type: number, flag: number, stream: number, payload: Buffer): this {
-    const head = Buffer.alloc(9)
-    head.writeUIntBE(payload.length, 0, 3)
-    head[3] = type
-    head[4] = flag
-    head.writeUInt32BE(stream, 5)
-    this.socket.write(Buffer.concat([head, payload]))
-    return this
-  }
-
-  open(stream: number, last = true): this {
-    const flag = last ? flags.END_HEADERS | flags.END_STREAM : flags.END_HEADERS
-    return this.send(frameTypes.HEADERS, flag, stream, headerBlock({ ':path': '/' }))
-  }
-
-  get frames(): { type: number; flag: number; stream: number; payload: Buffer }[] {
-    const frames = []
-    for (let at = 0; at + 9 <= this.received.length; ) {
-      const end = at + 9 + this.received.readUIntBE(at, 3)
-      if (end > this.received.length) break
-      const [type = 0, flag = 0] = this.received.subarray(at + 3, at + 5)
-      frames.push({
-        type,
-        flag,
-        stream: this.received.readUInt32BE(at + 5),
-        payload: this.received.subarray(at + 9, end),
-      })
-      at = end
-    }
-    return frames
-  }
-
-  dataBytes(stream: number): number {
-    const data = this.frames.filter((frame) => frame.type === frameTypes.DATA && frame.stream === stream)
-    return data.reduce((total, { payload }) => total + payload.length, 0)
-  }
-
-  /** The code of the GOAWAY that ends the connection. */
-  async cut(): Promise<number | undefined> {
-    await until('the end of the connection', () => this.closed)
-    return this.frames.find(({ type }) => type === frameTypes.GOAWAY)?.payload.readUInt32BE(4)
-  }
-
-  async reset(stream: number): Promise<number> {
-    const found = () =>
-      this.frames.find((frame) => frame.type === frameTypes.RST_STREAM && frame.stream === stream)
-    await until('a reset', () => found() !== undefined)
-    return found()?.payload.readUInt32BE(0) ?? -1
-  }
-}
-
-const uint32 = (value: number): Buffer => {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32BE(value)
-  return bytes
-}
-const setting = (name: number, value: number): Buffer =>
-  Buffer.concat([uint32(name).subarray(2), uint32(value)])
 
 describe('a connection, with the client of node:http2', () => {
   it('takes calls with any headers and bodies, and answers them', async () => {
@@ -209,7 +142,7 @@ describe('a connection, with the client of node:http2', () => {
   it('refuses calls beyond the bound, and takes others again when some are done', async () => {
     const waiting: ServerStream[] = []
     serve = (stream) => waiting.push(stream)
-    const peer = new RawPeer().greet()
+    const peer = rawPeer().greet()
     for (const id of [1, 3, 5, 7, 9]) peer.open(id)
     expect(await peer.reset(9)).toBe(errorCodes.REFUSED_STREAM)
     waiting[0]?.respond(OK, true)
@@ -258,7 +191,7 @@ describe('a connection, with the client of node:http2', () => {
 describe('windows', () => {
   it('bound what a call sends, and let it go on', async () => {
     serve = (stream) => stream.answer(OK, Buffer.alloc(100, 'x'), END)
-    const peer = new RawPeer().greet(setting(settings.INITIAL_WINDOW_SIZE, 10))
+    const peer = rawPeer().greet(setting(settings.INITIAL_WINDOW_SIZE, 10))
     peer.open(1)
     await until('the first bytes', () => peer.dataBytes(1) === 10)
     peer.send(frameTypes.WINDOW_UPDATE, 0, 1, uint32(15))
@@ -272,7 +205,7 @@ describe('windows', () => {
 
   it('of the connection are shared by its calls', async () => {
     serve = (stream) => stream.answer(OK, Buffer.alloc(60_000, 'x'), END)
-    const peer = new RawPeer().greet(setting(settings.INITIAL_WINDOW_SIZE, 1_000_000))
+    const peer = rawPeer().greet(setting(settings.INITIAL_WINDOW_SIZE, 1_000_000))
     peer.open(1).open(3)
     const sent = () => peer.dataBytes(1) + peer.dataBytes(3)
     await until('a full window', () => sent() === 65_535)
@@ -283,7 +216,7 @@ describe('windows', () => {
   it('that a peer overruns cost it the call, or the connection', async () => {
     serve = () => undefined
     const data = Buffer.alloc(16_384)
-    const peer = new RawPeer().greet().open(1, false)
+    const peer = rawPeer().greet().open(1, false)
     for (let i = 0; i < 5; i++) peer.send(frameTypes.DATA, 0, 1, data)
     expect(await peer.reset(1)).toBe(errorCodes.FLOW_CONTROL_ERROR)
     peer.send(frameTypes.WINDOW_UPDATE, 0, 0, uint32(0x7fffffff))
@@ -292,7 +225,7 @@ describe('windows', () => {
 
   it('of requests are opened again only as they are used up', async () => {
     serve = () => undefined
-    const peer = new RawPeer().greet().open(1, false)
+    const peer = rawPeer().greet().open(1, false)
     const granted = () =>
       peer.frames.filter(({ type, stream }) => type === frameTypes.WINDOW_UPDATE && stream === 1).length
     for (let i = 0; i < 3; i++) peer.send(frameTypes.DATA, 0, 1, Buffer.alloc(16_384))
@@ -308,10 +241,10 @@ describe('windows', () => {
 
 describe('a peer', () => {
   it('may pad what it sends', async () => {
-    const peer = new RawPeer().greet()
+    const peer = rawPeer().greet()
     const padded = (payload: Buffer): Buffer => Buffer.concat([Buffer.from([7]), payload, Buffer.alloc(7)])
     const priority = Buffer.alloc(5)
-    const headers = padded(Buffer.concat([priority, headerBlock({ ':path': '/' })]))
+    const headers = padded(Buffer.concat([priority, REQUEST]))
     peer.send(frameTypes.HEADERS, flags.END_HEADERS | flags.PADDED | flags.PRIORITY, 1, headers)
     peer.send(frameTypes.DATA, flags.PADDED | flags.END_STREAM, 1, padded(Buffer.from('hello')))
     await until('the end', () => peer.frames.filter(({ type }) => type === frameTypes.HEADERS).length === 2)
@@ -320,7 +253,7 @@ describe('a peer', () => {
   })
 
   it('may send in pieces of any size', async () => {
-    const whole = new RawPeer()
+    const whole = rawPeer()
     const pieces = Buffer.concat([
       PREFACE,
       Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
@@ -397,20 +330,20 @@ describe('a peer', () => {
       errorCodes.PROTOCOL_ERROR,
     ],
   ])('that %s is cut off', async (_, act, code) => {
-    const peer = new RawPeer()
+    const peer = rawPeer()
     act(peer)
     expect(await peer.cut()).toBe(code)
   })
 
   it('that speaks another protocol is cut off at once', async () => {
-    const peer = new RawPeer()
+    const peer = rawPeer()
     peer.socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
     await peer.cut()
     await until('nothing left', () => connections.length === 0)
   })
 
   it('that asks and does not read is cut off, within the bound', async () => {
-    const peer = new RawPeer()
+    const peer = rawPeer()
     peer.socket.pause()
     peer.greet()
     await until('the connection', () => connections.length === 1)

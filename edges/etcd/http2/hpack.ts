@@ -1,13 +1,21 @@
+import { BlockChecker, type BlockKind, type Field, fieldOf } from './fields.ts'
 import { huffmanDecode } from './huffman.ts'
 import { protocolError } from './protocol.ts'
 
 /** A call's headers by name, in lower case; of a name that comes twice, the values joined by commas. */
 export type Headers = Readonly<Record<string, string | undefined>>
 
-type Field = readonly [name: string, value: string]
+export interface HeaderBlock {
+  readonly headers: Headers
+  readonly kind: BlockKind
+  /** As RFC 9113 §6.5.2 counts them. */
+  readonly bytes: number
+}
+
+type Pair = readonly [name: string, value: string]
 
 /** RFC 7541, appendix A. */
-const staticFields: readonly Field[] = [
+const staticPairs: readonly Pair[] = [
   [':authority', ''],
   [':method', 'GET'],
   [':method', 'POST'],
@@ -15,7 +23,7 @@ const staticFields: readonly Field[] = [
   [':path', '/index.html'],
   [':scheme', 'http'],
   [':scheme', 'https'],
-  ...['200', '204', '206', '304', '400', '404', '500'].map((status): Field => [':status', status]),
+  ...['200', '204', '206', '304', '400', '404', '500'].map((status): Pair => [':status', status]),
   ['accept-charset', ''],
   ['accept-encoding', 'gzip, deflate'],
   ...[
@@ -26,8 +34,9 @@ const staticFields: readonly Field[] = [
     'server set-cookie strict-transport-security transfer-encoding user-agent vary via www-authenticate',
   ]
     .flatMap((names) => names.split(' '))
-    .map((name): Field => [name, '']),
+    .map((name): Pair => [name, '']),
 ]
+const staticFields: readonly Field[] = staticPairs.map(([name, value]) => fieldOf(name, value))
 const STATIC = staticFields.length
 
 /** What a field counts for beside its text (RFC 7541 §4.1). */
@@ -46,33 +55,44 @@ export class HeaderDecoder {
   #block: Buffer = Buffer.alloc(0)
   #at = 0
   /** The last block that neither read nor changed more than the table as it is, and what it says. */
-  #known: { readonly block: Buffer; readonly headers: Headers } | undefined
+  #known: { readonly bytes: Buffer; readonly block: HeaderBlock } | undefined
 
   /** Throws ProtocolError: the connection is then of no more use. */
-  decode(block: Buffer): Headers {
-    if (this.#known?.block.equals(block) === true) return this.#known.headers
+  decode(block: Buffer): HeaderBlock {
+    if (this.#known?.bytes.equals(block) === true) return this.#known.block
     this.#block = block
     this.#at = 0
     const headers = Object.create(null) as Record<string, string | undefined>
+    const checker = new BlockChecker()
     let bytes = 0
-    let changed = false
+    let changed = this.#takeSizes()
     while (this.#at < block.length) {
       const first = block[this.#at] ?? 0
-      if ((first & 0xe0) === 0x20) {
-        this.#resize(this.#integer(5))
-        changed = true
-        continue
-      }
-      const [name, value] = first >= 0x80 ? this.#indexed(this.#integer(7)) : this.#literal(first)
+      if ((first & 0xe0) === 0x20)
+        throw protocolError('COMPRESSION_ERROR', 'the table changes its size in the middle of a block')
+      const field = first >= 0x80 ? this.#indexed(this.#integer(7)) : this.#literal(first)
       changed ||= (first & 0xc0) === 0x40
-      bytes += name.length + value.length + FIELD_BYTES
+      checker.take(field)
+      const { name, value } = field
+      bytes += sizeOf(field)
       if (bytes > HEADER_LIST_BYTES_MAX)
         throw protocolError('ENHANCE_YOUR_CALM', `headers of more than ${HEADER_LIST_BYTES_MAX} bytes`)
       const before = headers[name]
       headers[name] = before === undefined ? value : `${before}, ${value}`
     }
-    this.#known = changed ? undefined : { block: Buffer.from(block), headers }
-    return headers
+    const read = { headers, kind: checker.kind, bytes }
+    this.#known = changed ? undefined : { bytes: Buffer.from(block), block: read }
+    return read
+  }
+
+  /** A new size of the table can only come first (RFC 7541 §4.2). */
+  #takeSizes(): boolean {
+    let changed = false
+    while (((this.#block[this.#at] ?? 0) & 0xe0) === 0x20) {
+      this.#resize(this.#integer(5))
+      changed = true
+    }
+    return changed
   }
 
   #indexed(index: number): Field {
@@ -84,8 +104,8 @@ export class HeaderDecoder {
   #literal(first: number): Field {
     const remembered = (first & 0xc0) === 0x40
     const index = this.#integer(remembered ? 6 : 4)
-    const name = index === 0 ? this.#text() : this.#indexed(index)[0]
-    const field: Field = [name, this.#text()]
+    const name = index === 0 ? this.#text() : this.#indexed(index).name
+    const field = fieldOf(name, this.#text())
     if (remembered) {
       this.#table.unshift(field)
       this.#tableBytes += sizeOf(field)
@@ -140,12 +160,12 @@ export class HeaderDecoder {
   }
 }
 
-function sizeOf([name, value]: Field): number {
+function sizeOf({ name, value }: Field): number {
   return name.length + value.length + FIELD_BYTES
 }
 
 const statusAt = new Map(
-  staticFields.flatMap(([name, value], at) => (name === ':status' ? [[value, at + 1]] : [])),
+  staticPairs.flatMap(([name, value], at) => (name === ':status' ? [[value, at + 1]] : [])),
 )
 
 /** A header block that leaves the reader's table as it is: the same bytes on every connection. Names are in lower case. */

@@ -15,6 +15,7 @@ const lengths = [
 const END_OF_STRING = 256
 const END_OF_STRING_BITS = 30
 const PADDING_BITS_MAX = 7
+const CODE_BITS_MIN = 5
 
 /** A binary tree: for each node what follows a 0 and a 1. Not negative: a node; else the complement of a symbol. */
 const tree = treeOf([...lengths, END_OF_STRING_BITS])
@@ -50,7 +51,8 @@ function lengthOf(bits: readonly number[], symbol: number): number {
 
 /** Text that was Huffman-coded (RFC 7541 §5.2), one character a byte. Throws ProtocolError. */
 export function huffmanDecode(bytes: Buffer, from: number, to: number): string {
-  const characters: number[] = []
+  const characters = Buffer.allocUnsafe(Math.floor(((to - from) * 8) / CODE_BITS_MIN))
+  let length = 0
   let node = 0
   let padding = 0
   let onesOnly = true
@@ -67,7 +69,7 @@ export function huffmanDecode(bytes: Buffer, from: number, to: number): string {
       }
       if (~next === END_OF_STRING)
         throw protocolError('COMPRESSION_ERROR', 'a header holds the end-of-string code')
-      characters.push(~next)
+      characters[length++] = ~next
       node = 0
       padding = 0
       onesOnly = true
@@ -75,5 +77,5 @@ export function huffmanDecode(bytes: Buffer, from: number, to: number): string {
   }
   if (padding > PADDING_BITS_MAX || !onesOnly)
     throw protocolError('COMPRESSION_ERROR', 'a Huffman-coded header is not padded with ones')
-  return String.fromCharCode(...characters)
+  return characters.toString('latin1', 0, length)
 }

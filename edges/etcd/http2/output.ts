@@ -19,7 +19,8 @@ export class Output {
   #scheduled = false
   readonly #flush = (): void => {
     this.#scheduled = false
-    this.#writeChunk()
+    if (this.#socket.writableLength > 0) this.#writeCopy()
+    else this.#writeChunk()
     this.#socket.uncork()
   }
 
@@ -78,6 +79,19 @@ export class Output {
     if (this.#chunk !== undefined && this.#length + bytes > CHUNK_BYTES) this.#writeChunk()
     this.#chunk ??= free.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES)
     return this.#chunk
+  }
+
+  /** For a peer that is slow: a whole chunk must not wait with little in it. */
+  #writeCopy(): void {
+    const chunk = this.#chunk
+    if (chunk === undefined || this.#length > CHUNK_BYTES / 2) {
+      this.#writeChunk()
+      return
+    }
+    this.#socket.write(Buffer.from(chunk.subarray(0, this.#length)))
+    this.#chunk = undefined
+    this.#length = 0
+    if (free.length < FREE_CHUNKS_MAX) free.push(chunk)
   }
 
   #writeChunk(): void {

@@ -2,6 +2,9 @@ import type { Connection } from './connection.ts'
 import type { Headers } from './hpack.ts'
 import { errorCodes, flags, frameTypes } from './protocol.ts'
 
+/** What a piece of an answer takes in memory besides its bytes. */
+const PIECE_BYTES = 128
+
 /** Who serves a call. */
 export interface StreamListener {
   /** Bytes of the request, in order. They are the peer's to send again only once `consumed` is told. */
@@ -23,7 +26,12 @@ export class ServerStream {
   sendWindow: number
   /** What the peer may send before it is told of more. */
   receiveWindow: number
+  /** Bytes that the headers count for. */
+  readonly headerBytes: number
+  /** Bytes that the request has still to bring, when it said how many. */
+  #missing: number | undefined
   #unreported = 0
+  #held = 0
   #remoteClosed = false
   #localClosed = false
   #closed = false
@@ -34,14 +42,17 @@ export class ServerStream {
     connection: Connection,
     id: number,
     headers: Headers,
+    headerBytes: number,
     sendWindow: number,
-    receiveWindow: number,
+    length: number | undefined,
   ) {
     this.connection = connection
     this.id = id
     this.headers = headers
     this.sendWindow = sendWindow
-    this.receiveWindow = receiveWindow
+    this.headerBytes = headerBytes
+    this.receiveWindow = connection.windowBytes
+    this.#missing = length
   }
 
   get closed(): boolean {
@@ -61,7 +72,7 @@ export class ServerStream {
   respond(block: Buffer, last: boolean): void {
     if (this.answered || this.#closed) return
     const flag = last ? flags.END_HEADERS | flags.END_STREAM : flags.END_HEADERS
-    this.connection.output.frame(frameTypes.HEADERS, flag, this.id, block)
+    this.connection.headers(this.id, flag, block)
     if (last) this.#closeLocal()
   }
 
@@ -69,7 +80,7 @@ export class ServerStream {
   write(data: Buffer): boolean {
     if (this.answered || this.#closed || data.length === 0) return true
     this.#waiting.push(data)
-    this.connection.waits(data.length)
+    this.connection.waits(data.length + PIECE_BYTES)
     return this.pump()
   }
 
@@ -102,22 +113,48 @@ export class ServerStream {
     this.#unreported = 0
   }
 
-  /** To be called by the connection: bytes came. */
-  receive(data: Buffer): void {
-    this.listener?.data(data)
+  /** Bytes of the request are kept until the call ends, or, when negative, no more. */
+  hold(bytes: number): void {
+    if (this.#closed) return
+    this.#held += bytes
+    this.connection.hold(bytes)
+  }
+
+  /** To be called by the connection: data came, which with its padding takes so much of the window. */
+  receive(data: Buffer, windowBytes: number): void {
+    this.receiveWindow -= windowBytes
+    if (this.receiveWindow < 0) {
+      this.reset(errorCodes.FLOW_CONTROL_ERROR)
+      return
+    }
+    if (this.#missing !== undefined) {
+      this.#missing -= data.length
+      if (this.#missing < 0) {
+        this.reset(errorCodes.PROTOCOL_ERROR)
+        return
+      }
+    }
+    if (windowBytes > data.length) this.consumed(windowBytes - data.length)
+    if (data.length > 0) this.listener?.data(data)
   }
 
   /** To be called by the connection: no more bytes come. */
   receivedAll(): void {
-    if (this.#remoteClosed) return
+    if (this.#remoteClosed || this.#closed) return
     this.#remoteClosed = true
-    this.listener?.ended()
-    if (this.#localClosed) this.#close()
+    if (this.#missing !== undefined && this.#missing !== 0) this.reset(errorCodes.PROTOCOL_ERROR)
+    else this.listener?.ended()
   }
 
   /** To be called by the connection: the peer reset the call, or is gone. */
   lost(): void {
+    this.#remoteClosed = true
     this.#close()
+  }
+
+  /** To be called by the connection: there may be room for what waits. */
+  resume(): void {
+    if (this.#waiting.length > 0 && this.pump()) this.listener?.drained()
   }
 
   /** Sends what waits as far as the windows and the socket allow. False when something waits still. */
@@ -126,12 +163,13 @@ export class ServerStream {
       const [data] = this.#waiting as [Buffer]
       const room = Math.min(this.sendWindow, this.connection.room)
       if (room <= 0) {
-        this.connection.block(this)
+        if (this.connection.room <= 0) this.connection.block(this)
         return false
       }
       const length = Math.min(data.length, room, this.connection.frameBytesMax)
       this.sendWindow -= length
       this.connection.sent(length)
+      this.connection.waits(length === data.length ? -(length + PIECE_BYTES) : -length)
       this.connection.output.frame(
         frameTypes.DATA,
         0,
@@ -143,7 +181,7 @@ export class ServerStream {
     }
     if (this.#trailers !== undefined && !this.#localClosed) {
       const flag = flags.END_HEADERS | flags.END_STREAM
-      this.connection.output.frame(frameTypes.HEADERS, flag, this.id, this.#trailers)
+      this.connection.headers(this.id, flag, this.#trailers)
       this.#closeLocal()
     }
     return true
@@ -160,9 +198,18 @@ export class ServerStream {
     if (this.#closed) return
     this.#closed = true
     let dropped = 0
-    for (const { length } of this.#waiting) dropped += length
+    for (const { length } of this.#waiting) dropped += length + PIECE_BYTES
     this.#waiting = []
-    this.connection.forget(this, dropped)
+    this.connection.waits(-dropped)
+    this.connection.hold(-this.#held)
+    this.connection.forget(this)
     this.listener?.closed()
   }
+}
+
+/** The bytes that a request says it brings (RFC 9113 §8.1.1). */
+export function contentLength(headers: Headers): number | 'malformed' | undefined {
+  const text = headers['content-length']
+  if (text === undefined) return undefined
+  return /^\d{1,15}$/.test(text) ? Number(text) : 'malformed'
 }

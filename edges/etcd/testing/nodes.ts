@@ -91,10 +91,15 @@ export class TestCluster implements AsyncDisposable {
     return this.nodes.find(({ platform }) => platform.leading) ?? this.leader()
   }
 
+  /** Where a member's log, rows and projections are. */
+  directoryOf(memberId: number): string {
+    return join(this.#directory, String(memberId))
+  }
+
   async startNode(memberId: number): Promise<TestNode> {
     const member = this.#members.find(({ id }) => id === memberId)
     if (member === undefined) throw new RangeError(`there is no member ${memberId}`)
-    const directory = join(this.#directory, String(memberId))
+    const directory = this.directoryOf(memberId)
     const split = (address: string) => ({ host: '127.0.0.1', port: Number(address.split(':')[1]) })
     const onFatal = (error: Error): void => void this.faults.push(error.stack ?? error.message)
     const log = await openLog({

@@ -3,6 +3,7 @@ export const BUG_FILE = 'LINEARIZABILITY_BUG_FILE'
 
 export type BugName =
   | 'stale-read'
+  | 'stale-hot-read'
   | 'lost-write'
   | 'double-apply'
   | 'dropped-event'

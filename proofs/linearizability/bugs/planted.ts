@@ -11,11 +11,13 @@ import { decodeAny } from '../../../edges/etcd/messages.ts'
 import { type LeaderCall, Router } from '../../../edges/etcd/router.ts'
 import { Watcher } from '../../../edges/etcd/watcher.ts'
 import { BUG_FILE, type BugName } from './names.ts'
+import { StaleViews } from './stale_views.ts'
 
 const LOOK_EVERY_MS = 20
 /** How often a bug shows that need not show every time. */
 const RATE = 0.1
 
+const staleViews = new StaleViews()
 const file = process.env[BUG_FILE]
 let planted = ''
 const look = (): void => {
@@ -110,7 +112,9 @@ around(
       tell: (found: T) => void,
       fail: (error: unknown) => void,
     ) {
-      readNow.call(this, serializable || has('stale-read'), reader, tell as (found: unknown) => void, fail)
+      const view = staleViews.of(this)
+      const read = has('stale-hot-read') ? () => reader(view) : reader
+      readNow.call(this, serializable || has('stale-read'), read, tell as (found: unknown) => void, fail)
     },
 )
 

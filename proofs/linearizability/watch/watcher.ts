@@ -4,7 +4,7 @@ import { FrameReader, frame } from '../../../edges/etcd/frames.ts'
 import { decodeAny, encode } from '../../../edges/etcd/messages.ts'
 import { EtcdClient, type Message } from '../workload/etcd_client.ts'
 import type { Random } from '../workload/random.ts'
-import { keyValueOf, revisionOf } from '../workload/wire.ts'
+import { clusterOf, keyValueOf, revisionOf } from '../workload/wire.ts'
 import type { WatchEvent, WatchItem, WatchRecord, WatchSpec } from './record.ts'
 
 /** A watcher asks how far it is so often, and goes elsewhere when it hears nothing for so long. */
@@ -20,11 +20,16 @@ export interface WatchedMember {
   readonly etcd: string
 }
 
+export interface WatchedCluster {
+  readonly id: string
+  readonly members: readonly WatchedMember[]
+}
+
 /** A watch that outlives its connections: it resumes, at a member picked anew, after the last revision it was told of. */
 export class WatchClient implements WatchRecord {
   readonly spec: WatchSpec
   readonly items: WatchItem[] = []
-  readonly #members: readonly WatchedMember[]
+  readonly #cluster: WatchedCluster
   readonly #random: Random
   /** What was asked of it that it did not do. */
   readonly surprises: string[] = []
@@ -35,9 +40,9 @@ export class WatchClient implements WatchRecord {
   readonly #ended: Promise<void>
 
   /** `from`: the first revision wanted. */
-  constructor(spec: WatchSpec, members: readonly WatchedMember[], from: number, random: Random) {
+  constructor(spec: WatchSpec, cluster: WatchedCluster, from: number, random: Random) {
     this.spec = spec
-    this.#members = members
+    this.#cluster = cluster
     this.#random = random
     this.#next = from
     this.#ended = this.#run()
@@ -56,7 +61,7 @@ export class WatchClient implements WatchRecord {
 
   async #run(): Promise<void> {
     while (!this.#stopping) {
-      await this.#connect(this.#random.pick(this.#members))
+      await this.#connect(this.#random.pick(this.#cluster.members))
       await sleep(RETRY_MS)
     }
   }
@@ -79,6 +84,9 @@ export class WatchClient implements WatchRecord {
           this.items.push({ kind: 'created', at: heard, from, member: name })
         }
         this.#take(message, heard)
+        const problem = this.#strangeness(message)
+        if (problem !== undefined)
+          this.surprises.push(`${this.spec.name} at ${name}: ${problem}: ${bytes.toString('hex')}`)
       }
     })
     const closed = new Promise<void>((resolve) => stream.on('close', resolve))
@@ -126,6 +134,14 @@ export class WatchClient implements WatchRecord {
     this.items.push({ kind: 'events', at, revision, events, fragment })
     const last = events.at(-1)?.kv.mod ?? 0
     this.#next = Math.max(this.#next, fragment ? last : last + 1)
+  }
+
+  /** What no member can have meant: then the bytes say which end is at fault. */
+  #strangeness(message: Message): string | undefined {
+    if (clusterOf(message) !== this.#cluster.id) return 'another cluster answers'
+    const revision = revisionOf(message)
+    const beyond = (message['events'] as Message[]).map(eventOf).find(({ kv }) => kv.mod > revision)
+    return beyond && `revision ${beyond.kv.mod} under a header of ${revision}`
   }
 
   #send(stream: ClientHttp2Stream, fields: object): void {

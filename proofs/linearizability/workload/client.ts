@@ -5,7 +5,7 @@ import { Generator, type Look } from './generate.ts'
 import type { Groups } from './groups.ts'
 import type { History } from './history.ts'
 import type { Random } from './random.ts'
-import { lookRequest, type Request, requestOf } from './wire.ts'
+import { clusterOf, lookRequest, type Request, requestOf } from './wire.ts'
 
 /** How long a client waits for an answer: some give up soon, and what they asked for takes effect later. */
 const TIMEOUTS_MS = [400, 1_000, 3_000, 9_000] as const
@@ -28,6 +28,8 @@ export interface ClientParts {
   readonly members: readonly EtcdClient[]
   readonly groups: Groups
   readonly history: History
+  /** The id of the members' cluster. */
+  readonly clusterId: string
   readonly random: Random
   /** Its pauses between operations, on the average. */
   readonly pauseMilliseconds: number
@@ -95,9 +97,12 @@ export class Client {
     else if (answer.kind === 'unsent') await sleep(UNSENT_PAUSE_MS)
   }
 
-  #ask(request: Request<unknown>): Promise<Answer> {
-    const { random, members } = this.#parts
-    return random.pick(members).call(request.method, request.fields, random.pick(TIMEOUTS_MS))
+  async #ask(request: Request<unknown>): Promise<Answer> {
+    const { random, members, history, clusterId } = this.#parts
+    const answer = await random.pick(members).call(request.method, request.fields, random.pick(TIMEOUTS_MS))
+    if (answer.kind === 'answer' && clusterOf(answer.message) !== clusterId)
+      history.surprises.push(`${request.method.method} was answered by another cluster`)
+    return answer
   }
 
   #see(input: KvInput, output: KvOutput): void {

@@ -23,6 +23,11 @@ export function revisionOf(message: Message): number {
   return Number((message['header'] as Message | null)?.['revision'] ?? 0)
 }
 
+/** The id of the cluster that answered. */
+export function clusterOf(message: Message): string {
+  return String((message['header'] as Message | null)?.['clusterId'])
+}
+
 export function keyValueOf(message: Message): KeyValue {
   return {
     key: text(message['key']),

@@ -5,14 +5,10 @@ import { Violation } from '../invariant.ts'
 import type { DiskFaults } from '../options.ts'
 import type { Random } from '../random.ts'
 import type { Schedule } from '../schedule.ts'
-import type { Mark, StoredRecord } from './medium.ts'
-import { Medium, recordOf, spoiled } from './medium.ts'
+import { type Group, joined, linked, type Queued, takeGroup } from './group.ts'
+import { MarkKeeper, unmarkedMax } from './mark_keeper.ts'
+import { Medium, markOf } from './medium.ts'
 import { openMedium, type Refusal } from './opening.ts'
-
-interface Queued {
-  readonly write: Write
-  readonly done: () => void
-}
 
 /** A read that failed: the member stops, as storage has it. */
 export class DiskFailure extends Error {}
@@ -29,36 +25,39 @@ export interface DiskPorts {
   readonly mayDamage: () => boolean
 }
 
+/** A group that is being written, and what it holds. */
+interface UnderWay {
+  readonly queued: readonly Queued[]
+  readonly group: Group
+}
+
 /**
- * One member's disk and the storage on it (log/storage): what is queued while a sync runs goes into the next batch together; a batch
- * is durable whole or not at all; a mark of its own, written behind it, says what was acknowledged; `done` is called after
- * both. A crash loses what was not synced; of what was under way, chance decides. Damage is found by a read or at the next
+ * One member's disk and the storage on it (log/storage): what is queued while a write is under way goes into the next group together; a
+ * group is durable whole or not at all, and `done` is called once it is; the mark, which names a durable group, follows by itself.
+ * A crash loses what was not written; of what was under way, chance decides. Damage is found by a read or at the next
  * opening, and never shown.
  */
 export class SimulatedDisk {
   readonly #schedule: Schedule
   readonly #random: Random
   readonly #ports: DiskPorts
+  readonly #keeper: MarkKeeper
   #medium = new Medium('voter')
-  /** What was synced, as the process knows it. */
+  /** What is durable, as the process knows it. */
   #log: Entry[] = []
-  #checksums: number[] = []
-  #hardState: HardState = { term: 0, vote: 0 }
+  /** The group that each entry is in, and the last of all. */
+  #groups: Group[] = []
+  #last: Group
   #standing: Standing = 'voter'
   readonly #lost: (readonly Entry[])[] = []
   #queue: Queued[] = []
-  #syncing: Queued[] = []
-  /** The mark has been lowered, if it had to be, and what is syncing is being written. */
-  #isWriting = false
-  /** In the database, and not yet covered by the mark. */
-  #written: Queued[] = []
-  #mark: Mark = { index: 0, checksum: 0, hardState: { term: 0, vote: 0 } }
-  #markUnderWay: Mark | null = null
-  #afterMark: (() => void) | null = null
+  #underWay: UnderWay | null = null
+  /** A group that the disk reported as written, and did not write anywhere. */
+  #unwritten: { readonly group: Group; readonly at: number } | null = null
   #powerCycle = 0
   #lastReport = 0
-  /** The sequence of the last write that the mark covers, since the process started. */
-  markedWrite = 0
+  /** The sequence of the last write that is durable, since the process started. */
+  durableWrite = 0
   /** Something on the medium is not what was written, and no opening has found it yet. */
   isDamaged = false
   /** The longest a sync takes, in units of time. */
@@ -70,10 +69,17 @@ export class SimulatedDisk {
     this.#random = random
     this.#ports = ports
     this.faults = faults
+    this.#last = firstGroup(this.#medium)
+    this.#keeper = new MarkKeeper({
+      later: (longest, run) => this.#later(longest, run),
+      hasFailed: () => this.#hasFailed(),
+      slowness: () => this.slowness,
+      torn: () => ports.count('torn write'),
+    })
   }
 
   get hardState(): HardState {
-    return this.#hardState
+    return this.#last.hardState
   }
 
   get standing(): Standing {
@@ -126,13 +132,11 @@ export class SimulatedDisk {
   open(isAlone: boolean): Refusal | null {
     const opened = openMedium(this.#medium)
     if (typeof opened === 'string') return opened
-    const { records, hardState, standing } = opened
-    this.#log = records.map(({ entry }) => entry)
-    this.#checksums = records.map(({ checksum }) => checksum)
-    this.#hardState = hardState
-    this.#standing = isAlone ? 'voter' : standing
-    this.#mark = { index: records.length, checksum: records.at(-1)?.checksum ?? 0, hardState }
-    this.markedWrite = 0
+    this.#log = [...opened.log]
+    this.#groups = [...opened.groups]
+    this.#last = opened.last
+    this.#standing = isAlone ? 'voter' : opened.standing
+    this.durableWrite = 0
     this.isDamaged = false
     return null
   }
@@ -142,25 +146,24 @@ export class SimulatedDisk {
     this.#lost.push(this.#log)
     this.#medium = new Medium(standing)
     this.#log = []
-    this.#checksums = []
-    this.#hardState = { term: 0, vote: 0 }
+    this.#groups = []
+    this.#last = firstGroup(this.#medium)
     this.#standing = standing
+    this.#unwritten = null
     this.isDamaged = false
   }
 
   /** While the process is down: a copy of the disk, made before the damage, takes its place. */
   restoreCopy(): void {
     const medium = new Medium(this.#standing)
-    const records = new Map<number, StoredRecord>()
-    let last = 0
-    for (const entry of this.#log) {
-      const record = recordOf(entry, last)
-      last = record.checksum
-      records.set(entry.index, record)
-    }
-    medium.write({ records, hardState: this.#hardState, becomesVoter: false })
-    medium.writeMark({ index: this.#log.length, checksum: last, hardState: this.#hardState }, false)
+    const { sequence, link } = firstGroup(medium)
+    const isVoter = this.#standing === 'voter'
+    const state = { hardState: this.hardState, isVoter, baseIndex: 0, entries: [...this.#log] }
+    const copy = linked({ sequence: sequence + 1, previousLink: link, ...state })
+    medium.write(copy)
+    medium.writeMark(markOf(copy), false)
     this.#medium = medium
+    this.#unwritten = null
     this.isDamaged = false
   }
 
@@ -172,29 +175,19 @@ export class SimulatedDisk {
 
   crash(): void {
     this.#powerCycle += 1
-    const isUnderWay = this.#isWriting
+    const underWay = this.#underWay
     const outcome = this.#random.float()
     if (this.#queue.length > 0) this.#ports.count('lost unsynced write')
-    if (isUnderWay && outcome < 0.5) {
-      this.#applyBatch()
-    } else if (isUnderWay && outcome < 0.7) {
-      this.#ports.count('torn write')
-      this.#tear()
-    } else if (isUnderWay) {
-      this.#ports.count('lost unsynced write')
+    if (underWay !== null && outcome < 0.5) {
+      this.#apply(underWay)
+    } else if (underWay !== null) {
+      this.#ports.count(outcome < 0.7 ? 'torn write' : 'lost unsynced write')
+      this.#medium.interrupt(underWay.group, outcome < 0.7)
     }
-    const mark = this.#markUnderWay
-    const markOutcome = mark === null ? 0 : this.#random.float()
-    if (mark !== null && markOutcome < 0.7) {
-      if (markOutcome < 0.3) this.#ports.count('torn write')
-      this.#medium.writeMark(mark, markOutcome < 0.3)
-    }
-    this.#syncing = []
-    this.#isWriting = false
+    this.#keeper.crash(this.#medium, this.#random)
+    this.#keepWhatNothingWitnesses()
+    this.#underWay = null
     this.#queue = []
-    this.#written = []
-    this.#markUnderWay = null
-    this.#afterMark = null
   }
 
   /** Entries that are not among the newest come from the medium. */
@@ -204,76 +197,29 @@ export class SimulatedDisk {
       this.#ports.count('read fault')
       throw new DiskFailure(`entry ${index} could not be read`)
     }
-    const record = this.#medium.records[index - 1]
-    // What is missing, or was written elsewhere, the database still has in memory; the next opening finds it.
-    if (record?.isSound === false) throw new DiskFailure(`entry ${index} is damaged`)
-    return recent
+    const group = this.#groups[index - 1]
+    const placed = group === undefined ? null : this.#medium.at(group.sequence)
+    if (placed?.state !== 'whole') throw new DiskFailure(`entry ${index} is damaged or missing`)
+    if (placed.group.link !== group?.link) throw new DiskFailure(`entry ${index} is stored as another`)
+    return placed.group.entries[index - group.baseIndex - 1] ?? recent
   }
 
   #sync(): void {
-    if (this.#queue.length === 0 || this.#syncing.length > 0) return
-    this.#syncing = this.#queue
-    this.#queue = []
-    let lowest = 0
-    for (const { write } of this.#syncing) {
-      if (write.truncateFrom !== 0) lowest = Math.min(write.truncateFrom, lowest || write.truncateFrom)
-    }
-    // Before acknowledged entries are replaced: a mark that still named them would report them as vanished.
-    if (lowest !== 0 && lowest <= this.#mark.index) this.#lowerMark(lowest - 1)
-    else this.#writeBatch()
-  }
-
-  #lowerMark(index: number): void {
-    if (this.#markUnderWay !== null) {
-      this.#afterMark = () => this.#lowerMark(index)
-      return
-    }
-    this.#mark = { ...this.#mark, index, checksum: this.#checksums[index - 1] ?? 0 }
-    this.#writeMark(() => this.#writeBatch())
-  }
-
-  #writeBatch(): void {
-    this.#isWriting = true
+    if (this.#queue.length === 0 || this.#underWay !== null) return
+    const queued = takeGroup(this.#queue)
+    const group = joined(
+      queued.map(({ write }) => write),
+      this.#last,
+    )
+    const underWay = { queued, group }
+    this.#underWay = underWay
     this.#later(this.slowness, () => {
       if (this.#hasFailed()) return
-      const batch = this.#syncing
-      this.#applyBatch()
-      this.#syncing = []
-      this.#isWriting = false
-      this.#written.push(...batch)
-      this.#markWritten()
+      this.#apply(underWay)
+      this.#underWay = null
+      this.#keeper.note(markOf(group), this.#medium)
+      this.#report(queued)
       this.#sync()
-    })
-  }
-
-  #markWritten(): void {
-    if (this.#markUnderWay !== null || this.#written.length === 0) return
-    const group = this.#written
-    this.#written = []
-    this.#mark = {
-      index: this.#log.length,
-      checksum: this.#checksums.at(-1) ?? 0,
-      hardState: this.#hardState,
-    }
-    this.#writeMark(() => {
-      this.markedWrite = group.at(-1)?.write.sequence ?? this.markedWrite
-      this.#report(group)
-      this.#markWritten()
-      if (this.#markUnderWay !== null) return
-      const next = this.#afterMark
-      this.#afterMark = null
-      next?.()
-    })
-  }
-
-  #writeMark(then: () => void): void {
-    const mark = this.#mark
-    this.#markUnderWay = mark
-    this.#later(Math.max(1, this.slowness >> 2), () => {
-      if (this.#hasFailed()) return
-      this.#markUnderWay = null
-      this.#medium.writeMark(mark, false)
-      then()
     })
   }
 
@@ -301,58 +247,65 @@ export class SimulatedDisk {
     return true
   }
 
-  #applyBatch(): void {
-    const records = new Map<number, StoredRecord | undefined>()
-    let hardState: HardState | null = null
-    let becomesVoter = false
-    for (const { write } of this.#syncing) {
+  #apply({ queued, group }: UnderWay): void {
+    let { hardState } = this.#last
+    for (const { write } of queued) {
       const removed = write.truncateFrom === 0 ? [] : this.#log.splice(write.truncateFrom - 1)
-      for (const { index } of removed) records.set(index, undefined)
-      if (removed.length > 0) this.#checksums.length = this.#log.length
-      for (const entry of write.entries) {
-        const record = recordOf(entry, this.#checksums.at(-1) ?? 0)
-        records.set(entry.index, record)
-        this.#log.push(entry)
-        this.#checksums.push(record.checksum)
-      }
-      if (write.hardState !== null) this.#hardState = hardState = write.hardState
+      this.#log.push(...write.entries)
+      hardState = write.hardState ?? hardState
+      this.#last = { ...group, hardState }
       if (write.becomesVoter) this.#standing = 'voter'
-      becomesVoter ||= write.becomesVoter
       if (this.#log.length !== write.lastIndex) {
         throw new Violation('storage', `write ${write.sequence} left a hole in the log`)
       }
+      this.durableWrite = write.sequence
       this.#ports.durable(write, removed)
     }
-    const before = this.#misdirected(records)
-    this.#medium.write({ records, hardState, becomesVoter })
-    if (before !== null) this.#misdirect(before)
+    this.#last = group
+    this.#groups.length = group.baseIndex
+    for (const _ of group.entries) this.#groups.push(group)
+    this.#medium.write(group)
+    this.#mayGoAstray(group)
   }
 
-  /** The place of a write of this batch that goes astray, with what is there now; null for none. */
-  #misdirected(records: ReadonlyMap<number, StoredRecord | undefined>) {
-    if (!this.#random.chance(this.faults.misdirectProbability)) return null
-    const written = [...records].filter(([, record]) => record !== undefined)
-    if (written.length === 0 || this.isDamaged || !this.#ports.mayDamage()) return null
-    const [index] = this.#random.pick(written)
-    return { index, before: this.#medium.records[index - 1] }
-  }
-
-  #misdirect({ index, before }: { readonly index: number; readonly before: StoredRecord | undefined }): void {
-    const to = this.#random.between(1, this.#log.length + 2)
-    if (to === index) return
-    this.#ports.count('misdirected write')
-    this.#medium.misdirect(index, to, before)
+  /** The disk says that it has written a group, and has not, or elsewhere. */
+  #mayGoAstray(group: Group): void {
+    if (!this.#random.chance(this.faults.misdirectProbability)) return
+    if (this.isDamaged || !this.#ports.mayDamage()) return
+    const { sequence } = group
+    const to = this.#random.between(this.#medium.firstSequence, sequence + 2)
+    if (to === sequence) return
+    if (this.#random.chance(0.3)) {
+      this.#ports.count('lost write')
+      this.#medium.lose(sequence)
+      this.#unwritten = { group, at: this.#schedule.now }
+    } else {
+      this.#ports.count('misdirected write')
+      this.#medium.misdirect(sequence, to)
+    }
     this.noteDamage()
   }
 
-  /** Of a batch whose sync was under way, something lies behind the end that nobody acknowledged. */
-  #tear(): void {
-    const last = this.#syncing.findLast(({ write }) => write.truncateFrom === 0)?.write.entries.at(-1)
-    if (last === undefined || last.index <= this.#log.length) return
-    this.#medium.write({
-      records: new Map([[last.index, spoiled(recordOf(last, 0))]]),
-      hardState: null,
-      becomesVoter: false,
-    })
+  /**
+   * Storage cannot notice that the disk lost the end, as long as neither mark nor group names it (docs/decisions/0010): what it does
+   * not promise is not held against it, so such a disk has written the group after all.
+   */
+  #keepWhatNothingWitnesses(): void {
+    const unwritten = this.#unwritten
+    this.#unwritten = null
+    if (unwritten === null || this.#medium.isWitnessed(unwritten.group.sequence)) return
+    if (this.#schedule.now - unwritten.at > unmarkedMax)
+      throw new Violation(
+        'storage',
+        `no mark names group ${unwritten.group.sequence}, which is durable for long`,
+      )
+    this.#medium.write(unwritten.group)
   }
+}
+
+/** The one that formatting wrote. */
+function firstGroup(medium: Medium): Group {
+  const first = medium.at(1)
+  if (first === null) throw new RangeError('the disk is not formatted')
+  return first.group
 }

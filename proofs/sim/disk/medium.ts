@@ -1,179 +1,186 @@
-import type { Entry, HardState, Standing } from '../../../log/raft/types.ts'
-import { payloadId } from '../history.ts'
+import type { Standing } from '../../../log/raft/types.ts'
+import { type Group, linked } from './group.ts'
 
-/** One entry as it lies on the medium, chained to the one before it. */
-export interface StoredRecord {
-  readonly entry: Entry
-  readonly checksum: number
-  readonly previousChecksum: number
-  /** Its bytes are those that were written. */
-  readonly isSound: boolean
+/** `torn`: some of its sectors were never written. `damaged`: its bytes are others, and its checksum tells. */
+export type GroupState = 'whole' | 'torn' | 'damaged'
+
+export interface Placed {
+  readonly group: Group
+  readonly state: GroupState
 }
 
-/** What was acknowledged, kept apart from the database (log/storage/mark.ts). */
+/** A group that is durable, named apart from the write-ahead files (log/storage/mark.ts). */
 export interface Mark {
-  readonly index: number
-  readonly checksum: number
-  readonly hardState: HardState
+  readonly sequence: number
+  readonly link: number
 }
 
 interface Slot {
   readonly mark: Mark
-  readonly sequence: number
+  readonly number: number
 }
 
-/** One atomic batch of the database's own log, with what it replaced. */
-interface Journaled {
-  readonly records: ReadonlyMap<number, StoredRecord | undefined>
-  readonly hardState: StoredHardState | null
-  readonly madeVoter: boolean
+export function markOf({ sequence, link }: Group): Mark {
+  return { sequence, link }
 }
 
-interface StoredHardState {
-  readonly value: HardState
-  readonly isSound: boolean
-}
-
-export interface Batch {
-  /** By index; undefined where a record is deleted. */
-  readonly records: ReadonlyMap<number, StoredRecord | undefined>
-  readonly hardState: HardState | null
-  readonly becomesVoter: boolean
-}
-
-/** The batches that the database has not yet moved from its own log to its tables. */
-const journalMax = 6
-const blankHardState: StoredHardState = { value: { term: 0, vote: 0 }, isSound: true }
-const blankMark: Mark = { index: 0, checksum: 0, hardState: blankHardState.value }
-
-/** What is physically there: it changes by writes and by damage, and says nothing of itself. */
+/**
+ * What is physically there: it changes by writes and by damage, and says nothing of itself. The write-ahead files are a row of places, one
+ * a group: a group's place follows from its sequence, and a place that was never written is zeros.
+ */
 export class Medium {
-  /** Entry `index` at `index - 1`. */
-  readonly records: (StoredRecord | undefined)[] = []
-  readonly #journal: Journaled[] = []
-  readonly #slots: (Slot | null)[] = [{ mark: blankMark, sequence: 0 }, null]
+  /** Null is zeros, and so is what is behind the last. */
+  readonly places: (Placed | null)[] = []
+  /** That of the group that belongs in the first place. */
+  firstSequence = 1
+  /** Groups that a crash left unfinished, by sequence: a disk may still have them somewhere. */
+  readonly #unfinished = new Map<number, Group>()
+  readonly #slots: (Slot | null)[]
   /** That of the newest slot, as the running process knows it. */
-  #sequence = 0
-  hardState: StoredHardState = blankHardState
-  isVoter: boolean
+  #markNumber = 1
   /** As it was formatted. */
   readonly standing: Standing
 
   constructor(standing: Standing) {
     // A voter was a founder once, and became one by a write.
     this.standing = standing === 'voter' ? 'founding' : standing
-    this.isVoter = standing === 'voter'
+    const isVoter = standing === 'voter'
+    const state = { hardState: { term: 0, vote: 0 }, isVoter, baseIndex: 0, entries: [] }
+    const first = linked({ sequence: 1, previousLink: 0, ...state })
+    this.write(first)
+    this.#slots = [0, 1].map((number) => ({ mark: markOf(first), number }))
   }
 
   /** As a process reads it when it starts. Null when no slot can be read. */
   openMark(): Mark | null {
-    let newest: Slot | null = null
-    for (const slot of this.#slots) {
-      if (slot !== null && (newest === null || slot.sequence > newest.sequence)) newest = slot
-    }
-    if (newest !== null) this.#sequence = newest.sequence
-    return newest?.mark ?? null
+    const newest = this.#newestSlot()
+    if (newest === null) return null
+    this.#markNumber = newest.number
+    return newest.mark
   }
 
   /** The two slots are written in turn: a torn write leaves one that cannot be read, and the other as it was. */
   writeMark(mark: Mark, isTorn: boolean): void {
-    this.#sequence += 1
-    this.#slots[this.#sequence % 2] = isTorn ? null : { mark, sequence: this.#sequence }
-  }
-
-  /** Atomic, as a batch of the database is. */
-  write(batch: Batch): void {
-    const records = new Map<number, StoredRecord | undefined>()
-    for (const [index, record] of batch.records) {
-      records.set(index, this.records[index - 1])
-      this.#put(index, record)
-    }
-    const hardState = batch.hardState === null ? null : this.hardState
-    this.#journal.push({ records, hardState, madeVoter: batch.becomesVoter && !this.isVoter })
-    if (this.#journal.length > journalMax) this.#journal.shift()
-    if (batch.hardState !== null) this.hardState = { value: batch.hardState, isSound: true }
-    if (batch.becomesVoter) this.isVoter = true
-  }
-
-  /** A bit of a table flips, or of a batch that is torn: the record's own checksum tells. */
-  spoil(index: number): void {
-    const record = this.records[index - 1]
-    if (record !== undefined) this.records[index - 1] = spoiled(record)
-  }
-
-  spoilHardState(): void {
-    this.hardState = { ...this.hardState, isSound: false }
+    this.#markNumber += 1
+    this.#slots[this.#markNumber % 2] = isTorn ? null : { mark, number: this.#markNumber }
   }
 
   spoilMarks(isBoth: boolean): void {
-    this.#slots[this.#sequence % 2] = null
-    if (isBoth) this.#slots[(this.#sequence + 1) % 2] = null
+    this.#slots[this.#markNumber % 2] = null
+    if (isBoth) this.#slots[(this.#markNumber + 1) % 2] = null
   }
 
-  /** One of the batches in the database's own log replaced entries. */
-  get hasReplaced(): boolean {
-    return this.#lastReplacing >= 0
+  write(group: Group): void {
+    this.#put(group.sequence, { group, state: 'whole' })
   }
 
-  get #lastReplacing(): number {
-    return this.#journal.findLastIndex(({ records }) => [...records.values()].some(Boolean))
+  /** A crash left a group unfinished, or nothing of it. Over what should be zeros and is not, it is a mixture. */
+  interrupt(group: Group, isTorn: boolean): void {
+    this.#unfinished.set(group.sequence, group)
+    if (!isTorn) return
+    const there = this.at(group.sequence)
+    this.#put(group.sequence, there === null ? { group, state: 'torn' } : { ...there, state: 'damaged' })
+  }
+
+  at(sequence: number): Placed | null {
+    return this.places[sequence - this.firstSequence] ?? null
+  }
+
+  /** A bit of it flips. */
+  spoil(sequence: number): void {
+    const placed = this.at(sequence)
+    if (placed !== null) this.#put(sequence, { group: spoiled(placed.group), state: 'damaged' })
+  }
+
+  /** A sector of it is zeros again. */
+  tear(sequence: number): void {
+    const placed = this.at(sequence)
+    if (placed !== null) this.#put(sequence, { ...placed, state: 'torn' })
+  }
+
+  /** Zeros take the place of the groups from `first` to `last`, as if they had never been written. */
+  lose(first: number, last = first): void {
+    for (let sequence = first; sequence <= last; sequence += 1) this.#put(sequence, null)
+  }
+
+  /** A group went to another place: it is missing at its own, and in the way at the other. */
+  misdirect(sequence: number, to: number): void {
+    const placed = this.at(sequence)
+    this.#put(sequence, null)
+    this.#put(to, placed)
+  }
+
+  /** A group that a crash left unfinished comes back in the place of the one that was written afterwards. */
+  bringBack(sequence: number): void {
+    const group = this.#unfinished.get(sequence)
+    if (group !== undefined) this.#put(sequence, { group, state: 'whole' })
   }
 
   /**
-   * A bit of the database's own log flips: it drops the batch silently, and replays the later ones. Every second `place` is in a
-   * batch that replaced entries, if there is one: they come back. False when there is no batch.
+   * Sequences at which an older group could come back, and be noticed. Where it would fit its place but for the chain, only those.
    */
-  dropBatch(place: number): boolean {
-    const replacing = this.#lastReplacing
-    const newest = this.#journal.length - 1
-    const drawn = newest - Math.min(Math.floor(place / 2) % journalMax, Math.floor(place / 16) % journalMax)
-    const position = place % 2 === 0 && replacing >= 0 ? replacing : drawn
-    const dropped = this.#journal[position]
-    if (dropped === undefined) return false
-    const later = this.#journal.slice(position + 1)
-    for (const [index, before] of dropped.records) {
-      if (!later.some(({ records }) => records.has(index))) this.#put(index, before)
-    }
-    if (dropped.hardState !== null && !later.some(({ hardState }) => hardState !== null)) {
-      this.hardState = dropped.hardState
-    }
-    if (dropped.madeVoter) this.isVoter = false
-    this.#journal.splice(position, 1)
-    return true
+  get replaced(): readonly number[] {
+    const others = [...this.#unfinished].filter(([sequence, older]) => this.#isOther(sequence, older))
+    const fitting = others.filter(([sequence, older]) => fits(older, this.at(sequence)?.group))
+    return (fitting.length > 0 ? fitting : others).map(([sequence]) => sequence)
   }
 
-  /** An opening moves the database's own log to its tables, and drops what lies behind the end. */
-  settle(lastIndex: number): void {
-    this.#journal.length = 0
-    this.records.length = lastIndex
+  /**
+   * Would a loss of this group be noticed: does the mark name it or a later one, or is a later one there? Losing the end that no mark
+   * names yet is the one thing that storage does not notice (docs/decisions/0010).
+   */
+  isWitnessed(sequence: number): boolean {
+    return sequence <= this.markedSequence || this.#hasWholeBehind(sequence)
   }
 
-  /** A write went to another place: it is missing at its own, and in the way at the other. */
-  misdirect(index: number, to: number, before: StoredRecord | undefined): void {
-    const record = this.records[index - 1]
-    this.#put(index, before)
-    this.#put(to, record)
+  get markedSequence(): number {
+    return this.#newestSlot()?.mark.sequence ?? 0
   }
 
-  #put(index: number, record: StoredRecord | undefined): void {
-    while (this.records.length < index) this.records.push(undefined)
-    this.records[index - 1] = record
-    while (this.records.length > 0 && this.records.at(-1) === undefined) this.records.pop()
+  /**
+   * An opening makes zeros of what a crash left behind the end, and goes on behind it. The first group need not be the first that was
+   * written: one without entries before it that went to its place holds all there is to know.
+   */
+  settle(count: number, lastSequence: number): void {
+    this.places.length = count
+    this.firstSequence = lastSequence - count + 1
+  }
+
+  #newestSlot(): Slot | null {
+    const [left = null, right = null] = this.#slots
+    if (left === null || right === null) return left ?? right
+    return left.number > right.number ? left : right
+  }
+
+  #isOther(sequence: number, older: Group): boolean {
+    const placed = this.at(sequence)
+    return placed !== null && placed.group.link !== older.link && this.isWitnessed(sequence)
+  }
+
+  #hasWholeBehind(sequence: number): boolean {
+    const behind = Math.max(0, sequence - this.firstSequence + 1)
+    return this.places.slice(behind).some((placed) => placed?.state === 'whole')
+  }
+
+  #put(sequence: number, placed: Placed | null): void {
+    const position = sequence - this.firstSequence
+    if (position < 0) return
+    while (this.places.length <= position) this.places.push(null)
+    this.places[position] = placed
+    while (this.places.length > 0 && this.places.at(-1) === null) this.places.pop()
   }
 }
 
-/** Its bytes are others, and its checksum tells. */
-export function spoiled(record: StoredRecord): StoredRecord {
-  const payload = new Uint8Array([0xff, ...record.entry.payload.subarray(1), 0, 0, 0])
-  return { ...record, entry: { ...record.entry, payload }, isSound: false }
+/** Would what follows the newer group follow the older one, too? */
+function fits(older: Group, newer: Group | undefined): boolean {
+  const count = newer?.entries.length ?? 0
+  return count > 0 && older.baseIndex === newer?.baseIndex && older.entries.length >= count
 }
 
-/** The record of an entry behind the one with `previousChecksum`. */
-export function recordOf(entry: Entry, previousChecksum: number): StoredRecord {
-  let checksum = previousChecksum
-  for (const field of [entry.index, entry.term, entry.kind === 'noop' ? 1 : 2, payloadId(entry)]) {
-    checksum = Math.imul(checksum ^ field, 16_777_619)
-    checksum ^= checksum >>> 15
-  }
-  return { entry, checksum: checksum >>> 0, previousChecksum, isSound: true }
+/** Its bytes are others. */
+function spoiled(group: Group): Group {
+  const [first, ...others] = group.entries
+  if (first === undefined) return { ...group, hardState: { ...group.hardState, vote: 0 } }
+  const payload = new Uint8Array([0xff, ...first.payload.subarray(1), 0, 0, 0])
+  return { ...group, entries: [{ ...first, payload }, ...others] }
 }

@@ -1,64 +1,75 @@
-import type { HardState, Standing } from '../../../log/raft/types.ts'
-import type { Mark, Medium, StoredRecord } from './medium.ts'
+import type { Entry, HardState, Standing } from '../../../log/raft/types.ts'
+import type { Group } from './group.ts'
+import { type Mark, type Medium, markOf } from './medium.ts'
 
 /** Why a member does not start: the reasons of log/storage/errors.ts. */
 export type Refusal = 'MARK_DAMAGED' | 'TAIL_VANISHED' | 'TAIL_DAMAGED'
 
 export interface Opened {
-  readonly records: readonly StoredRecord[]
-  readonly hardState: HardState
+  readonly log: readonly Entry[]
+  /** The group that each entry is in. */
+  readonly groups: readonly Group[]
+  readonly last: Group
   readonly standing: Standing
 }
 
 /**
- * What storage does when it opens a directory (log/storage/open.ts), on the simulated medium: verifies every record and the
- * chain, compares the end with the mark, cuts off what is damaged behind it, and raises the mark to what is there.
+ * What storage does when it opens a directory (log/storage/open.ts, wal-open.ts), on the simulated medium: verifies every group and
+ * that it follows the one before, compares the end with the mark, makes zeros of what a crash left, and raises the mark.
  */
 export function openMedium(medium: Medium): Opened | Refusal {
   const mark = medium.openMark()
   if (mark === null) return 'MARK_DAMAGED'
-  const records = soundRecords(medium)
-  if (records.length < mark.index) {
-    return medium.records.length > records.length ? 'TAIL_DAMAGED' : 'TAIL_VANISHED'
+  const log: Entry[] = []
+  const groups: Group[] = []
+  let last: Group | undefined
+  let count = 0
+  for (const placed of medium.places) {
+    if (placed === null || placed.state === 'torn') break
+    const { group } = placed
+    if (placed.state === 'damaged') return 'TAIL_DAMAGED'
+    if (last !== undefined && !follows(group, last)) return 'TAIL_DAMAGED'
+    if (group.sequence === mark.sequence && group.link !== mark.link) return 'TAIL_DAMAGED'
+    if (!take(group, log, groups)) return 'TAIL_DAMAGED'
+    last = group
+    count += 1
   }
-  const marked = mark.index === 0 ? 0 : records[mark.index - 1]?.checksum
-  if (marked !== mark.checksum) return 'TAIL_DAMAGED'
-  medium.settle(records.length)
-  const lastTerm = records.at(-1)?.entry.term ?? 0
-  if (!medium.hardState.isSound) return 'TAIL_DAMAGED'
-  const hardState = medium.hardState.value
-  if (!isKept(hardState, mark, lastTerm)) return 'TAIL_VANISHED'
-  const checksum = records.at(-1)?.checksum ?? 0
-  const { term, vote } = mark.hardState
-  if (mark.index !== records.length || term !== hardState.term || vote !== hardState.vote) {
-    medium.writeMark({ index: records.length, checksum, hardState }, false)
-  }
-  return { records, hardState, standing: standingOf(medium, records.length, hardState) }
+  const refusal = checkEnd(medium, count, mark)
+  if (refusal !== null) return refusal
+  if (last === undefined || last.sequence < mark.sequence) return 'TAIL_VANISHED'
+  if (last.hardState.term < (log.at(-1)?.term ?? 0)) return 'TAIL_VANISHED'
+  medium.settle(count, last.sequence)
+  if (mark.sequence !== last.sequence) medium.writeMark(markOf(last), false)
+  return { log, groups, last, standing: standingOf(medium, log.length, last) }
 }
 
-/** From the first on, as long as each is sound, in its place, and linked to the one before. */
-function soundRecords(medium: Medium): StoredRecord[] {
-  const records: StoredRecord[] = []
-  let last: StoredRecord | undefined
-  for (const record of medium.records) {
-    if (record === undefined || !record.isSound || record.entry.index !== records.length + 1) break
-    if (record.previousChecksum !== (last?.checksum ?? 0)) break
-    if (record.entry.term < (last?.entry.term ?? 0)) break
-    records.push(record)
-    last = record
-  }
-  return records
+function follows(group: Group, last: Group): boolean {
+  return group.sequence === last.sequence + 1 && group.previousLink === last.link
 }
 
-function isKept(hardState: HardState, { hardState: acknowledged }: Mark, lastTerm: number): boolean {
-  if (hardState.term < acknowledged.term || hardState.term < lastTerm) return false
-  return (
-    hardState.term !== acknowledged.term || acknowledged.vote === 0 || hardState.vote === acknowledged.vote
-  )
+/** Its entries take the place of all behind its base. False when they leave a hole, or a term falls. */
+function take(group: Group, log: Entry[], groups: Group[]): boolean {
+  if (group.baseIndex > log.length) return false
+  log.length = group.baseIndex
+  groups.length = group.baseIndex
+  for (const entry of group.entries) {
+    if (entry.index !== log.length + 1 || entry.term < (log.at(-1)?.term ?? 0)) return false
+    log.push(entry)
+    groups.push(group)
+  }
+  return true
+}
+
+/** Behind the last group there must be nothing, or one that was never acknowledged. */
+function checkEnd(medium: Medium, count: number, mark: Mark): Refusal | null {
+  if (medium.places.length > count + 1) return 'TAIL_DAMAGED'
+  const torn = medium.places[count]
+  return torn != null && torn.group.sequence <= mark.sequence ? 'TAIL_DAMAGED' : null
 }
 
 /** Who has moved since it was formatted, and cannot show that it is a voter, recovers. */
-function standingOf(medium: Medium, lastIndex: number, { term, vote }: HardState): Standing {
-  if (medium.isVoter) return 'voter'
+function standingOf(medium: Medium, lastIndex: number, last: Group): Standing {
+  if (last.isVoter) return 'voter'
+  const { term, vote }: HardState = last.hardState
   return lastIndex !== 0 || term !== 0 || vote !== 0 ? 'recovering' : medium.standing
 }

@@ -15,13 +15,13 @@ const slowDisk: Action = {
 }
 
 /**
- * A member, what of its disk, and where. What brings back entries that were replaced shows only where some were, so such a
- * member is preferred.
+ * A member, what of its disk, and where. An older group comes back only where a crash left one unfinished, so such a member is
+ * preferred.
  */
 function drawPlace(world: World, random: Random): readonly number[] {
-  const replaced = world.members.filter(({ disk }) => disk.medium.hasReplaced)
+  const replaced = world.members.filter(({ disk }) => disk.medium.replaced.length > 0)
   if (replaced.length > 0 && random.chance(0.3)) {
-    return [random.pick(replaced).id, rotKinds.length - 1, 2 * random.between(0, 499)]
+    return [random.pick(replaced).id, rotKinds.length - 1, random.between(0, 999)]
   }
   return [drawMember(world, random), random.between(0, rotKinds.length - 1), random.between(0, 999)]
 }

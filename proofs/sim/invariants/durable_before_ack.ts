@@ -7,7 +7,7 @@ const name = 'durable before ack'
 /**
  * Term, vote and entries are durable before anyone is told of them (Raft figure 2, "updated on stable storage before
  * responding"). So is a candidate's own term: a grant must not outlive a crash that takes back what it was given for.
- * And the mark that lets storage notice a tail that vanished is written before anything is told of the tail.
+ * And no write is reported durable before it is.
  */
 export function durableBeforeAck(): Invariant {
   return {
@@ -36,10 +36,10 @@ export function durableBeforeAck(): Invariant {
       if (message.type === 'append_response' && message.success) checkAcknowledgement(member, message)
     },
     writeReported(member, write) {
-      if (member.markedWrite < write.sequence) {
+      if (member.durableWrite < write.sequence) {
         throw new Violation(
           name,
-          `member ${member.id} was told that write ${write.sequence} is durable before the mark says so`,
+          `member ${member.id} was told that write ${write.sequence} is durable before it is`,
         )
       }
     },
