@@ -94,13 +94,15 @@ async function startOnce(member: MemberProcess, entries: number, signal: AbortSi
 
 /** A member filled with so many entries, then started again and again. */
 async function startsOf(context: Context, entries: number): Promise<Starts> {
-  const { runs, say, signal } = context
+  const { runs, quick, say, signal } = context
   const cluster = await ProcessCluster.prepare(1)
   try {
     const [member] = cluster.members as [MemberProcess]
     // Ends on its own terms once: what only the first start makes is made.
-    await member.start()
-    await member.stop()
+    if (!quick) {
+      await member.start()
+      await member.stop()
+    }
     const program = new URL('./fill_process.ts', import.meta.url).pathname
     const began = performance.now()
     await promisify(execFile)(process.execPath, [program, member.directory, member.config, String(entries)], {
