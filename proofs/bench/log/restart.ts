@@ -27,7 +27,7 @@ export const restart: Measure = {
     const killed: Figure[] = []
     for (const [index, entries] of sizes.entries()) {
       const isLast = index === sizes.length - 1
-      const { starts, afterKill } = await startsOf(context, entries)
+      const { starts, afterKill } = await startsOf(context, entries, isLast)
       figures.push(
         figureOf({
           name: `restart_${entries}`,
@@ -93,7 +93,7 @@ async function startOnce(member: MemberProcess, entries: number, signal: AbortSi
 }
 
 /** A member filled with so many entries, then started again and again. */
-async function startsOf(context: Context, entries: number): Promise<Starts> {
+async function startsOf(context: Context, entries: number, withKill: boolean): Promise<Starts> {
   const { runs, quick, say, signal } = context
   const cluster = await ProcessCluster.prepare(1)
   try {
@@ -114,11 +114,13 @@ async function startsOf(context: Context, entries: number): Promise<Starts> {
     const afterKill: Start[] = []
     for (let run = 0; run < runs; run++) {
       starts.push(await startOnce(member, entries, signal))
-      await member.kill()
-      afterKill.push(await startOnce(member, entries, signal))
+      if (withKill) {
+        await member.kill()
+        afterKill.push(await startOnce(member, entries, signal))
+      }
       await member.stop()
       const [clean, killed] = [starts, afterKill].map((each) => each.at(-1)?.milliseconds.toFixed(0))
-      say(`restart with ${entries} entries, run ${run + 1}: ${clean} ms, after kill -9 ${killed} ms`)
+      say(`restart with ${entries} entries, run ${run + 1}: ${clean} ms, after kill -9 ${killed ?? '-'} ms`)
     }
     return { starts, afterKill }
   } finally {
