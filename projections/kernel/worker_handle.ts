@@ -9,7 +9,7 @@ const CALLS_MAX = 10_000
 /** Batches that are on their way: the worker has the next one before it is done with this one. */
 const BATCHES_MAX = 2
 /** For what is new: rows that wait to be written, and what was read of them, are then mostly gone before a collection copies them. */
-const YOUNG_GENERATION_MIB = 192
+const YOUNG_GENERATION_MIB = 96
 
 /** Another file must be made: this one was made by another build or of another log, or is damaged. */
 export class UnusableError extends Error {
