@@ -15,10 +15,11 @@ const STOP_MS = 15_000
 const program = new URL('../../main/ultracloud.ts', import.meta.url).pathname
 
 /**
- * How much more memory than for ordinary work a process of a node may have taken at its worst, whatever clients do. Some of it is
- * garbage: the more, the busier the machine keeps the collector from its work; the projections' worker alone may have 96 MiB of new.
+ * How much more memory than for ordinary work a process of a node may have taken at its worst, whatever clients do. It is what fills up
+ * with work and then stays as it is (SQLite's cache of 64 MiB, the newest entries, the command ids that are remembered), and
+ * garbage, of which the projections' worker alone may have 96 MiB: the more, the busier the machine keeps the collector from its work.
  */
-export const GROWTH_BYTES_MAX = 200 * 1024 * 1024
+export const GROWTH_BYTES_MAX = 320 * 1024 * 1024
 /** What a process may hold on to: with more, V8 ends it. It is a tenth of what V8 would take on a large machine. */
 const HEAP_MEBIBYTES_MAX = 256
 
