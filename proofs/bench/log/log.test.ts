@@ -94,7 +94,13 @@ test(
     const bench = await Bench.start('batches', 'scan', 'rebuild', 'stalled', 'restart')
     expect([0, 1]).toContain(await bench.end())
     expect(bench.output).not.toMatch(/^\w+ failed:/m)
-    const names = ['batched_commits_3', 'verified_scan', 'table_rebuild', 'stalled_follower_puts']
+    const names = [
+      'batched_commits_3',
+      'verified_scan',
+      'table_rebuild',
+      'table_rebuild_records',
+      'stalled_follower_puts',
+    ]
     for (const name of [...names, 'restart_500', 'restart_2000', 'restart_node_alone'])
       expect(bench.mediansOf(name)[0], name).toBeGreaterThan(0)
     expect(bench.mediansOf('stalled_follower_elections')).toHaveLength(1)

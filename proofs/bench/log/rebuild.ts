@@ -2,47 +2,72 @@ import type { MemberProcess } from '../../failover/member_process.ts'
 import { load } from '../commands/load.ts'
 import { measureRebuild } from '../commands/rebuild.ts'
 import { clusterWithZone, PROJECT, ZONE } from '../commands/throughput.ts'
-import { figureOf, type Measure } from './measure.ts'
+import { measureRebuildOfMix } from '../rebuild/measure.ts'
+import { type Context, type Figure, figureOf, type Measure } from './measure.ts'
 
-const RESOURCES = 50_000
+const EVENTS = 300_000
+const QUICK_EVENTS = 3000
+const RECORDS = 50_000
+const QUICK_RECORDS = 500
 const FILL_CONCURRENCY = 256
 const FILL_MS_MAX = 300_000
 
-/** Events a second with which all resource tables of a member are built anew from its log. */
+/**
+ * Events a second with which all resource tables are built anew: from the log of a cloud that lives, and from one of record sets alone,
+ * where each event is a command of its own that also changes its zone's serial.
+ */
 export const rebuild: Measure = {
   name: 'rebuild',
-  run: async ({ quick, runs, say }) => {
-    const cluster = await clusterWithZone(1)
-    try {
-      const [member] = cluster.members as [MemberProcess]
-      const filled = await load({
-        address: member.grpc,
-        token: cluster.token,
-        project: PROJECT,
-        zone: ZONE,
-        prefix: 'r',
-        concurrency: FILL_CONCURRENCY,
-        warm_up_ms: 0,
-        duration_ms: FILL_MS_MAX,
-        commands: quick ? 500 : RESOURCES,
-      })
-      say(`rebuild: ${filled.commands} resources made`)
-      await member.stop()
-      const { events, seconds_runs } = await measureRebuild(member, runs)
-      const rates = seconds_runs.map((seconds) => events / seconds)
-      for (const [index, rate] of rates.entries())
-        say(`rebuild, run ${index + 1}: ${rate.toFixed(0)} events/s`)
-      return [
-        figureOf({
-          name: 'table_rebuild',
-          unit: 'events/s',
-          ours: rates,
-          target: { of: 'value', bound: 'at least', number: 100_000 },
-          also: { events },
-        }),
-      ]
-    } finally {
-      await cluster.close()
-    }
-  },
+  run: async (context) => [await ofCloud(context), await ofRecords(context)],
+}
+
+async function ofCloud({ quick, runs, say }: Context): Promise<Figure> {
+  const { events, seconds_runs } = await measureRebuildOfMix(quick ? QUICK_EVENTS : EVENTS, runs)
+  return figureOf({
+    name: 'table_rebuild',
+    unit: 'events/s',
+    ours: ratesOf('rebuild', events, seconds_runs, say),
+    target: { of: 'value', bound: 'at least', number: 100_000 },
+    also: { events },
+  })
+}
+
+async function ofRecords({ quick, runs, say }: Context): Promise<Figure> {
+  const cluster = await clusterWithZone(1)
+  try {
+    const [member] = cluster.members as [MemberProcess]
+    const filled = await load({
+      address: member.grpc,
+      token: cluster.token,
+      project: PROJECT,
+      zone: ZONE,
+      prefix: 'r',
+      concurrency: FILL_CONCURRENCY,
+      warm_up_ms: 0,
+      duration_ms: FILL_MS_MAX,
+      commands: quick ? QUICK_RECORDS : RECORDS,
+    })
+    say(`rebuild: ${filled.commands} record sets made`)
+    await member.stop()
+    const { events, seconds_runs } = await measureRebuild(member, runs)
+    return figureOf({
+      name: 'table_rebuild_records',
+      unit: 'events/s',
+      ours: ratesOf('rebuild of record sets', events, seconds_runs, say),
+      also: { events },
+    })
+  } finally {
+    await cluster.close()
+  }
+}
+
+function ratesOf(
+  what: string,
+  events: number,
+  seconds: readonly number[],
+  say: Context['say'],
+): readonly number[] {
+  const rates = seconds.map((each) => events / each)
+  for (const [index, rate] of rates.entries()) say(`${what}, run ${index + 1}: ${rate.toFixed(0)} events/s`)
+  return rates
 }
