@@ -5,7 +5,7 @@ import { clusterWithZone, PROJECT, ZONE } from '../commands/throughput.ts'
 import { measureRebuildOfMix } from '../rebuild/measure.ts'
 import { type Context, type Figure, figureOf, type Measure } from './measure.ts'
 
-const EVENTS = 300_000
+const EVENTS = 500_000
 const QUICK_EVENTS = 3000
 const RECORDS = 50_000
 const QUICK_RECORDS = 500
