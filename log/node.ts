@@ -212,7 +212,7 @@ class LogNode implements Log {
     return this.#closed
   }
 
-  /** Stops at once: what comes next fails with STORAGE, what is under way has an unknown outcome. */
+  /** Stops at once: what comes next fails with STORAGE, what is under way has an unknown outcome. It is told once the mark is written. */
   fail(error: unknown): void {
     if (this.#state === 'stopped') return
     this.#failure = error instanceof Error ? error : new Error(String(error))
@@ -221,7 +221,15 @@ class LogNode implements Log {
     void this.#scrubber.stop()
     void this.#repair.stop()
     this.#leadership.next({ term: this.#leadership.value.term, leader: 0, ready: false })
-    this.#options.failed(this.#failure)
+    void this.#told(this.#failure)
+  }
+
+  /** Whoever is told may end the process: the mark must not be lost with it. A disk that does not answer is not waited for. */
+  async #told(failure: Error): Promise<void> {
+    const deadline = delay(this.#times.electionMilliseconds)
+    await Promise.race([this.#store.marked(), deadline.promise])
+    deadline.cancel()
+    this.#options.failed(failure)
   }
 
   async #close(): Promise<void> {

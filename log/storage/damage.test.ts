@@ -1,10 +1,13 @@
 import { cp, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import type { StorageError } from './errors.ts'
+import { fileDisk } from './file-disk.ts'
 import { formatDirectory } from './format.ts'
 import { LogStore } from './store.ts'
 import {
   append,
+  blockEntries,
   contents,
   edit,
   entry,
@@ -244,4 +247,27 @@ test('a write-ahead file of another member, and one that is cut short, are refus
   await storage.refused('TAIL_DAMAGED')
   await truncate(walPath(copy), 600_000)
   expect(await storage.refused('TAIL_DAMAGED', copy)).toContain('is cut short')
+})
+
+test('a running member that finds damage has marked all that it acknowledged before it says so', async () => {
+  await (await storage.open()).close()
+  const failures: StorageError[] = []
+  const never = () => () => undefined
+  const ports = { disk: fileDisk, later: never }
+  const store = await LogStore.open(storage.directory, identity, (error) => failures.push(error), ports)
+  await append(store, range(1, blockEntries))
+  const path = walPath(storage.directory)
+  const [, start = 0, newest = 0] = await groupOffsets(path)
+  const flip = (content: Buffer) => content.writeUInt8(content.readUInt8(start + 200) ^ 1, start + 200)
+  await edit(path, flip)
+  await append(store, range(blockEntries + 1, blockEntries + 2))
+  store.committed(blockEntries)
+  await vi.waitFor(() => expect(failures).toHaveLength(1))
+  await store.marked()
+  await edit(path, (content) => {
+    flip(content)
+    content.fill(0, newest)
+  })
+  await store.close()
+  expect(await storage.refused('TAIL_VANISHED')).toContain('entries 9 to 10 were acknowledged')
 })

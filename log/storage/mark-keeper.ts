@@ -35,17 +35,15 @@ export class MarkKeeper {
   /** Resolves once the mark says what was noted last. */
   async settled(): Promise<void> {
     while (this.#wanted !== undefined || this.#writing !== undefined) {
-      this.#cancel?.()
-      this.#start()
+      this.hurry()
       await this.#writing
     }
   }
 
-  /** Nothing more is written. */
-  stop(): void {
-    this.#wanted = undefined
+  /** What was noted is written now, and not after a while. */
+  hurry(): void {
     this.#cancel?.()
-    this.#cancel = undefined
+    this.#start()
   }
 
   async close(): Promise<void> {
@@ -65,7 +63,7 @@ export class MarkKeeper {
     this.#writing = this.#file
       .write(mark)
       .catch((error: unknown) => {
-        this.stop()
+        this.#wanted = undefined
         this.#failed(error)
       })
       .finally(() => {

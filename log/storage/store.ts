@@ -214,6 +214,11 @@ export class LogStore implements LogView {
     while (this.#sealing !== undefined) await this.#sealing
   }
 
+  /** Resolves once the mark names all that was acknowledged, if it can be written. */
+  marked(): Promise<void> {
+    return this.#keeper.settled()
+  }
+
   /** Finishes what is queued, then closes. No `done` is called after a failure. */
   async close(): Promise<void> {
     if (this.#closed) return

@@ -68,11 +68,11 @@ export class WriteQueue {
     while (this.#isWriting) await this.#writing
   }
 
-  /** Nothing more is written, and no `done` is called. */
+  /** Nothing more is written but the mark of what was acknowledged, and no `done` is called. */
   stop(): void {
     this.#stopped = true
     this.#queue = []
-    this.#keeper.stop()
+    this.#keeper.hurry()
   }
 
   async #writeAll(): Promise<void> {

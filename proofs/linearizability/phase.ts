@@ -23,7 +23,7 @@ export interface PhaseOptions {
   readonly pauseMilliseconds: number
   readonly random: Random
   /** What happens meanwhile: the phase ends with it. */
-  readonly during: (history: History) => Promise<void>
+  readonly during: (history: History, watchers: readonly WatchClient[]) => Promise<void>
   /** Whether the leases that are left must expire in the end. */
   readonly awaitExpiry: boolean
 }
@@ -65,7 +65,7 @@ export async function runPhase(options: PhaseOptions): Promise<PhaseRecord> {
   const problems: string[] = []
   let last = from - 1
   try {
-    await during(history)
+    await during(history, watchers)
     await Promise.all(clients.map((client) => client.stop()))
     if (options.awaitExpiry) problems.push(...(await leasesLeft(members)))
     for (const group of groups.all) await readAll(group, members, history, options.clients)

@@ -1,15 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { until } from '../failover/until.ts'
 import { type FoundBug, proveBugs } from './bugs/prove_bugs.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { Nemesis } from './faults/nemesis.ts'
 import { judge, violationsOf } from './judge.ts'
 import type { ProofOptions } from './options.ts'
 import { runPhase } from './phase.ts'
+import type { WatchClient } from './watch/watcher.ts'
+import type { History } from './workload/history.ts'
 import { Random } from './workload/random.ts'
 
 const CLIENT_PAUSE_MS = 4
 const FAULT_REST_MS = 900
 const SAY_EVERY_MS = 10_000
+/** On a machine that is busy with other things answers take their time; a cluster that gives none is found out. */
+const ENOUGH_TIMEOUT_MS = 180_000
 
 export interface ProofFigures {
   readonly success: boolean
@@ -48,7 +53,7 @@ async function proveCluster(
   random: Random,
   say: (line: string) => void,
 ): Promise<Omit<ProofFigures, 'success' | 'planted_bugs'>> {
-  const { members: size, namespaces, clients, faults: kinds, seconds } = options
+  const { members: size, namespaces, clients, faults: kinds } = options
   const cluster = await Cluster.start({ size, namespaces, nodeArguments: [] })
   try {
     say(`${size} members run, at ${cluster.members.map(({ etcd }) => etcd).join(', ')}`)
@@ -66,11 +71,8 @@ async function proveCluster(
       pauseMilliseconds: CLIENT_PAUSE_MS,
       random: random.fork(),
       awaitExpiry: true,
-      during: async () => {
-        for (let left = 1000 * seconds; left > 0; left -= SAY_EVERY_MS) {
-          await sleep(Math.min(left, SAY_EVERY_MS))
-          say(`${Math.max(0, left - SAY_EVERY_MS) / 1000} s left`)
-        }
+      during: async (history, watchers) => {
+        await workEnough(options, { history, watchers, nemesis }, say)
         await nemesis.stop()
       },
     })
@@ -103,4 +105,27 @@ async function proveCluster(
   } finally {
     await cluster.close()
   }
+}
+
+interface Work {
+  readonly history: History
+  readonly watchers: readonly WatchClient[]
+  readonly nemesis: Nemesis
+}
+
+/** For as long as was asked for, and until enough has happened for the verdict to mean something. */
+async function workEnough(
+  { seconds, operationsMin, watchEventsMin, faults }: ProofOptions,
+  { history, watchers, nemesis }: Work,
+  say: (line: string) => void,
+): Promise<void> {
+  for (let left = 1000 * seconds; left > 0; left -= SAY_EVERY_MS) {
+    await sleep(Math.min(left, SAY_EVERY_MS))
+    say(`${Math.max(0, left - SAY_EVERY_MS) / 1000} s left`)
+  }
+  await until('enough answers, events and faults', ENOUGH_TIMEOUT_MS, () => {
+    const events = watchers.reduce((sum, { told }) => sum + told, 0)
+    const isEnough = history.ok >= operationsMin && events >= watchEventsMin
+    return isEnough && (faults.length === 0 || nemesis.counts.size > 0) ? true : undefined
+  })
 }

@@ -5,6 +5,7 @@ import { writeClusterFiles } from '../../../main/cluster_files.ts'
 import { readConfig } from '../../../main/config.ts'
 import { formatMember } from '../../../main/member_files.ts'
 import { until } from '../../failover/until.ts'
+import type { ProofOptions } from '../options.ts'
 import { EtcdClient } from '../workload/etcd_client.ts'
 import { Member } from './member.ts'
 import { loopback, NamespaceNetwork, type Network } from './network.ts'
@@ -16,7 +17,7 @@ const STATUS_TIMEOUT_MS = 500
 const ports = { grpc: 7420, peer: 7421, rest: 7422, etcd: 7423 }
 
 export interface ClusterOptions {
-  readonly size: 1 | 3
+  readonly size: ProofOptions['members']
   /** Whether each member has a network namespace of its own. */
   readonly namespaces: boolean
   /** Given to Node when a member starts. */

@@ -53,6 +53,11 @@ export class WatchClient implements WatchRecord {
     return this.#next - 1
   }
 
+  /** Events that it has been told of. */
+  get told(): number {
+    return this.items.reduce((sum, item) => sum + (item.kind === 'events' ? item.events.length : 0), 0)
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true
     this.#drop()
