@@ -1,7 +1,9 @@
 import { rm } from 'node:fs/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import { ClassicLevel } from 'classic-level'
 import { Rejection } from './rejection.ts'
+import { damageOfTables, setUnclosedStarts, unclosedStarts } from './row_starts.ts'
 
 /** A text as it was written, with its checksum. */
 export interface Stored {
@@ -26,34 +28,56 @@ const UTF8_BYTES_MAX = 3
 const SUM_DIGITS = 8
 const CHUNK_ROWS = 256
 const CHUNK_BYTES = 256 << 10
+/** One `kill -9` costs no start the reading of all files; what ends the process again does. */
+const UNCLOSED_MAX = 1
 
 /** Texts by key in LevelDB, each with a checksum that its key goes into. What is damaged is found when it is read, and said once. */
 export class RowDisk {
   #database: ClassicLevel
+  /** Starts before this one that have not closed the rows, and whose files were not verified since. */
+  #unclosed: number
   /** All is being taken out: what is there still does not count. */
   #clearing = 0
   #damage: Error | undefined
   #onDamage: (error: Error) => void = () => undefined
 
-  private constructor(database: ClassicLevel) {
+  private constructor(database: ClassicLevel, unclosed: number) {
     this.#database = database
+    this.#unclosed = unclosed
     this.#prepare()
   }
 
-  /** Opens the files in a directory. Whatever keeps LevelDB from reading them is damage, unless somebody else has them open. */
+  /**
+   * Opens the files in a directory, which the caller has for himself. Whatever keeps LevelDB from reading them is damage, unless somebody
+   * else has them open. A flipped byte may fail an assertion of LevelDB, which ends the process: files are verified before they are
+   * opened when the last start ended before `loaded`, or the last two did not close them.
+   */
   static async open(directory: string): Promise<{ disk: RowDisk; damage: string | undefined }> {
+    const before = await unclosedStarts(directory)
+    const isSuspect = before > UNCLOSED_MAX
+    const found = isSuspect ? await damageOfTables(directory, () => nextTurn(true)) : undefined
+    if (found !== undefined)
+      return RowDisk.#made(directory, `${found}, which may have ended the process that read it before`)
+    const unclosed = isSuspect ? 0 : before
+    await setUnclosedStarts(directory, unclosed + 2)
     const database = new ClassicLevel(directory, OPTIONS)
     try {
       await database.open()
-      return { disk: new RowDisk(database), damage: undefined }
+      return { disk: new RowDisk(database, unclosed), damage: undefined }
     } catch (error) {
       const { cause } = error as { cause?: { code?: string; message?: string } }
       if (cause?.code === 'LEVEL_LOCKED') throw error
-      return {
-        disk: new RowDisk(await makeDatabase(directory)),
-        damage: cause?.message ?? String(error),
-      }
+      return RowDisk.#made(directory, cause?.message ?? String(error))
     }
+  }
+
+  static async #made(directory: string, damage: string): Promise<{ disk: RowDisk; damage: string }> {
+    return { disk: new RowDisk(await makeDatabase(directory), 0), damage }
+  }
+
+  /** All was read that a start reads. */
+  loaded(): Promise<void> {
+    return setUnclosedStarts(this.#database.location, this.#unclosed + 1)
   }
 
   /** Begins anew with empty files. */
@@ -61,8 +85,17 @@ export class RowDisk {
     const { location } = this.#database
     await this.#database.close()
     this.#database = await makeDatabase(location)
+    this.#unclosed = 0
     this.#prepare()
     this.#damage = undefined
+    await this.loaded()
+  }
+
+  /** Verifies the files, as LevelDB does not when it reads them. What is found damaged is told to the listener. */
+  async verify(goesOn: () => Promise<boolean>): Promise<void> {
+    const database = this.#database
+    const damage = await damageOfTables(database.location, goesOn)
+    if (damage !== undefined && database === this.#database && this.#clearing === 0) this.#tell(damage)
   }
 
   /** What was found damaged; undefined while nothing was. */
@@ -108,28 +141,33 @@ export class RowDisk {
     this.#damage = undefined
     this.#clearing++
     await after
-    await this.#database.clear()
+    await this.remake()
     this.#clearing--
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#onDamage = () => undefined
-    return this.#database.close()
+    const { location } = this.#database
+    await this.#database.close()
+    await setUnclosedStarts(location, 0)
   }
 
   /** Throws a Rejection, and has it told that what was read is not what was written. */
   damaged(what: string): never {
-    if (this.#damage === undefined) {
-      const error = new Error(what)
-      this.#damage = error
-      setImmediate(() => {
-        if (this.#damage === error) this.#onDamage(error)
-      })
-    }
+    this.#tell(what)
     throw new Rejection(
       'UNAVAILABLE',
       `the rows on disk are damaged, and are made anew from the log: ${what}`,
     )
+  }
+
+  #tell(what: string): void {
+    if (this.#damage !== undefined) return
+    const error = new Error(what)
+    this.#damage = error
+    setImmediate(() => {
+      if (this.#damage === error) this.#onDamage(error)
+    })
   }
 
   #prepare(): void {

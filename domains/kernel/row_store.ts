@@ -109,6 +109,7 @@ export class RowStore {
       await disk.remake()
       for (const each of rows.values()) each.clear()
     }
+    await disk.loaded()
     const { revision, time, origin } = meta
     return { store: new RowStore(disk, rows, meta, onError), applied: { revision, time }, origin, repaired }
   }
@@ -160,7 +161,7 @@ export class RowStore {
     this.#run(() => cleared)
   }
 
-  /** Reads all that is on disk, slowly, and compares it with what was written. What is found damaged is told to the listener. */
+  /** Verifies the files, then reads all that is on disk, slowly, and compares it with what was written. What is found damaged is told to the listener. */
   scrub(): Promise<void> {
     this.#scrubbing ??= this.#scrub().finally(() => {
       this.#scrubbing = undefined
@@ -169,6 +170,7 @@ export class RowStore {
   }
 
   async #scrub(): Promise<void> {
+    await this.#disk.verify(() => delay(SCRUB_PAUSE_MS, !this.#closing))
     for (const rows of this.#rows.values()) {
       const steps = rows.scrub(this.#disk)
       try {

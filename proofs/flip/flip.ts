@@ -15,8 +15,7 @@ export interface Flip {
   readonly mask: number
 }
 
-/** `aborted`: an assertion of LevelDB ended the process before it served anything. */
-export type Outcome = 'harmless' | 'repaired' | 'refused' | 'aborted'
+export type Outcome = 'harmless' | 'repaired' | 'refused'
 
 export interface Flipped extends Flip {
   /** Undefined when the member was silently wrong, or did not come to an end. */
@@ -41,9 +40,18 @@ export interface Original extends Opening {
   readonly others: Map<string, Verdict>
 }
 
-/** Flips one byte in a copy of a directory, starts the member on it, and compares what it shows with what was shown before. */
-export async function tryFlip(original: Original, copy: string, flip: Flip, asked: Asked): Promise<Flipped> {
-  await copyFlipped(original, copy, flip, asked)
+/**
+ * Flips one byte in a copy of a directory, starts the member on it, and compares what it shows with what was shown before. `again`: on the
+ * copy as a process left it that did not come to its end.
+ */
+export async function tryFlip(
+  original: Original,
+  copy: string,
+  flip: Flip,
+  asked: Asked,
+  again: boolean,
+): Promise<Flipped> {
+  if (!again) await copyFlipped(original, copy, flip, asked)
   if (asked === 'store') return { ...flip, ...(await lookAtStored(original, copy)) }
   if (asked !== 'projections') return { ...flip, ...(await ask(original, copy, asked)) }
   const looked = await lookAt(original, copy)

@@ -24,8 +24,8 @@ const success = figures.failures.length === 0
 const path = await writeResult('flip', { success, seed, ...figures })
 for (const { path: file, offset, mask, text } of figures.failures)
   console.error(`silently wrong: ${file} at ${offset}, xored with ${mask}: ${text}`)
-const { harmless, repaired, refused, aborted } = figures.outcomes
+const { harmless, repaired, refused } = figures.outcomes
 console.log(
-  `flip: ${figures.flips} bytes of ${figures.files} files: ${harmless} harmless, ${repaired} repaired, ${refused} refused, ${aborted} aborted, ${figures.failures.length} silently wrong, ${figures.cpu_seconds} s of CPU\n${path}`,
+  `flip: ${figures.flips} bytes of ${figures.files} files: ${harmless} harmless, ${repaired} repaired, ${refused} refused, ${figures.failures.length} silently wrong, ${figures.cpu_seconds} s of CPU\n${path}`,
 )
 process.exitCode = success ? 0 : 1

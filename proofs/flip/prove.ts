@@ -44,7 +44,7 @@ export async function proveFlips({ offsets, seed, say }: FlipOptions): Promise<F
     const size = typeof offsets === 'number' ? DRAWN : SWEPT
     const { closed, crashed, shown } = await makeDirectory(base, registry, size)
     const random = new Random(seed)
-    const outcomes: Record<Outcome, number> = { harmless: 0, repaired: 0, refused: 0, aborted: 0 }
+    const outcomes: Record<Outcome, number> = { harmless: 0, repaired: 0, refused: 0 }
     const byKind: Record<string, Record<string, number>> = {}
     const failures: Flipped[] = []
     let [files, bytes, flips] = [0, 0, 0]

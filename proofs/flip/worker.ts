@@ -7,6 +7,8 @@ export interface Task {
   readonly copy: string
   readonly flip: Flip
   readonly asked: Asked
+  /** The copy is there, as a process left it that did not come to its end. */
+  readonly again: boolean
 }
 
 export interface Done {
@@ -18,8 +20,8 @@ export interface Done {
 const registry = await loadDomains()
 const others: Original['others'] = new Map()
 
-process.on('message', (task: Task) => {
-  void tryFlip({ ...task.original, registry, others }, task.copy, task.flip, task.asked).then((flipped) => {
+process.on('message', ({ original, copy, flip, asked, again }: Task) => {
+  void tryFlip({ ...original, registry, others }, copy, flip, asked, again).then((flipped) => {
     const { user, system } = process.cpuUsage()
     process.send?.({ flipped, cpu: user + system } satisfies Done)
   })
