@@ -4,6 +4,7 @@ import { type FoundBug, proveBugs } from './bugs/prove_bugs.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { Nemesis } from './faults/nemesis.ts'
 import { judge, violationsOf } from './judge.ts'
+import { keepRecord } from './keep.ts'
 import type { ProofOptions } from './options.ts'
 import { runPhase } from './phase.ts'
 import type { WatchClient } from './watch/watcher.ts'
@@ -85,6 +86,7 @@ async function proveCluster(
     const violations = [...violationsOf(judgement)]
     if ((counts.get('disk') ?? 0) > 0 && delayedSyncs === 0)
       violations.push('no sync was delayed by a slow disk')
+    if (violations.length > 0) say(`what clients and watchers were told is in ${await keepRecord(record)}`)
     return {
       operations: history.ok + history.unknown + history.failed,
       operations_ok: history.ok,

@@ -130,6 +130,24 @@ describe('keys, revisions and leases', () => {
     )
   })
 
+  it('accepts an answer that several without an answer explain together, which do not bear on each other', () => {
+    const silent = (id: number, key: string): KvOperation => {
+      const input = txn([{ kind: 'delete', key, previous: false }])
+      return { id, client: id, call: 5, end: NEVER, input, output: undefined }
+    }
+    const nothing = asked(20, txn([{ kind: 'get', key: 'g/', end: 'g0' }]), {
+      kind: 'txn',
+      revision: 9,
+      succeeded: true,
+      answers: [{ kind: 'get', found: [] }],
+    })
+    const keys = ['g/a', 'g/b', 'g/c', 'g/d', 'g/e']
+    const puts = keys.map((key, at) => put(0, key, `v${at}`, 2 + at))
+    const deletes = keys.map((key, at) => silent(-1 - at, key))
+    expect(checkPart([...puts, ...deletes, nothing], LIMITS).outcome).toBe('linearizable')
+    expect(checkPart([...puts, ...deletes.slice(1), nothing], LIMITS).outcome).toBe('violation')
+  })
+
   it('agrees with trying every order, on histories with a wrong answer', () => {
     const counts = { wrong: 0, right: 0, missed: 0 }
     fc.assert(

@@ -27,6 +27,8 @@ interface Frame<State> {
   nextBranch: number
   /** How many operations without an outcome have just been taken. */
   readonly row: number
+  /** Those of them that bear on none taken after them so far. */
+  readonly owing: readonly number[]
 }
 
 const STEPS_BETWEEN_LOOKS = 1024
@@ -84,6 +86,8 @@ class Search<State, Input, Output> {
   readonly #openBits: ReadonlyMap<number, bigint>
   /** Of an open operation: one that does the same and was called before it, which comes first where both happen. */
   readonly #twins = new Map<number, number>()
+  /** Of an open operation: where the first that does the same is in `#open`. */
+  readonly #places = new Map<number, number>()
   #memory = new Memory()
   #rowMax = 0
   #remaining: number
@@ -112,10 +116,11 @@ class Search<State, Input, Output> {
     this.#openBits = new Map(this.#open.map((operation, place) => [operation, 1n << BigInt(place)]))
     this.#remaining = operations.length - this.#open.length
     const effects = new Map<string, number>()
-    for (const operation of this.#open) {
+    for (const [place, operation] of this.#open.entries()) {
       const effect = hints.effect(operation)
       const twin = effects.get(effect)
       if (twin !== undefined) this.#twins.set(operation, twin)
+      this.#places.set(operation, (twin === undefined ? undefined : this.#places.get(twin)) ?? place)
       effects.set(effect, operation)
     }
   }
@@ -133,7 +138,7 @@ class Search<State, Input, Output> {
 
   #go(limits: Limits & { readonly deadline: number }): Verdict {
     const { milliseconds, states, deadline } = limits
-    const frames: Frame<State>[] = [this.#frame(this.#model.initial, undefined, 0)]
+    const frames: Frame<State>[] = [this.#frame(this.#model.initial, -1, 0, [])]
     for (let steps = 1; ; steps++) {
       if (this.#remaining === 0) return { outcome: 'linearizable', order: this.#order(frames) }
       if (steps % STEPS_BETWEEN_LOOKS === 0 && performance.now() > deadline)
@@ -171,13 +176,16 @@ class Search<State, Input, Output> {
     frame.nextBranch += 1
     this.#take(frame.operation)
     const place = `${String.fromCharCode(...this.#taken)} ${this.#model.key(state)}`
-    const row = this.#isOpen(frame.operation) ? frame.row + 1 : 0
-    const way = row === 0 ? undefined : `${frame.operation} ${row}`
+    const { operation } = frame
+    const row = this.#isOpen(operation) ? frame.row + 1 : 0
+    const { bears } = this.#hints
+    const owing = row === 0 ? [] : [...frame.owing.filter((each) => !bears(each, operation)), operation]
+    const way = row === 0 ? undefined : `${row} ${owing.join()}`
     if (this.#memory.knows(place, way, this.#takenOpen)) {
       this.#putBack(frame.operation)
       return undefined
     }
-    return this.#frame(state, frame.operation, row)
+    return this.#frame(state, operation, row, owing)
   }
 
   /** An operation whose outcome is not known and that changes nothing need not have happened. */
@@ -189,12 +197,12 @@ class Search<State, Input, Output> {
   }
 
   /** `last`: the operation that has led here. */
-  #frame(state: State, last: number | undefined, row: number): Frame<State> {
-    const candidates = this.#candidates(last, row)
-    return { state, candidates, nextCandidate: 0, operation: -1, branches: [], nextBranch: 0, row }
+  #frame(state: State, last: number, row: number, owing: readonly number[]): Frame<State> {
+    const candidates = this.#candidates(last, row, owing)
+    return { state, candidates, nextCandidate: 0, operation: -1, branches: [], nextBranch: 0, row, owing }
   }
 
-  #candidates(last: number | undefined, row: number): readonly number[] {
+  #candidates(last: number, row: number, owing: readonly number[]): readonly number[] {
     const { candidates, firstReturn } = this.#list.front()
     if (firstReturn === undefined) return candidates
     const { rank, bears } = this.#hints
