@@ -224,30 +224,6 @@ describe('whole histories', () => {
     expect(parts.map(({ length }) => length).sort((a, b) => a - b)).toEqual([1, 2, 3])
   })
 
-  it('are explained by two operations without an answer that do not bear on each other, but on what comes next', () => {
-    const lost = (call: number, key: string): KvOperation => ({
-      id: nextId++,
-      client: 1,
-      call,
-      end: NEVER,
-      input: txn([{ kind: 'delete', key, previous: false }]),
-      output: undefined,
-    })
-    const range = asked(40, txn([{ kind: 'get', key: 'g/a', end: 'g0' }]), {
-      kind: 'txn',
-      revision: 6,
-      succeeded: true,
-      answers: [{ kind: 'get', found: [] }],
-    })
-    const history = (...keys: readonly string[]): readonly KvOperation[] =>
-      [put(0, 'g/a', 'x', 2), put(10, 'g/b', 'y', 3), ...keys.map((key, i) => lost(20 + i, key)), range].map(
-        (each, id) => ({ ...each, id }),
-      )
-    expect(checkPart(history('g/a', 'g/b'), LIMITS).outcome).toBe('linearizable')
-    expect(checkPart(history('g/b', 'g/a'), LIMITS).outcome).toBe('linearizable')
-    expect(checkPart(history('g/a'), LIMITS).outcome).toBe('violation')
-  })
-
   it('say what is wrong in a few lines', () => {
     const report = checkLinearizability(
       [

@@ -57,9 +57,9 @@ const noHints: Hints = {
 /**
  * Whether a history is linearizable: whether each operation can be given an instant between its call and its return such that the model,
  * taking them in that order, answers as was answered. The algorithm is Wing and Gong's with Lowe's memory of states seen, as in porcupine.
- * Operations whose outcome is not known are tried last, as most of them are not needed to explain the others, and only just before one that
- * ended and that they bear on: an order in which they come later is as good. Of two of them in a row that do not bear on each other, one
- * order is tried. Orders with a few of them in a row are tried before those with many.
+ * Operations whose outcome is not known are tried last, as most of them are not needed to explain the others, and only where, up to the
+ * next one that ended, something comes that they bear on: an order in which they come later is as good. Of two next to each other that do
+ * not bear on each other, the one called first comes first. Orders with a few of them in a row are tried before those with many.
  */
 export function linearize<State, Input, Output>(
   model: Model<State, Input, Output>,
@@ -213,9 +213,15 @@ class Search<State, Input, Output> {
     if (ended.length === 0) return []
     const { end } = this.#at(firstReturn)
     const open = row < this.#rowMax ? this.#open.filter((operation) => this.#canHappen(operation, end)) : []
-    const found = [...ended, ...open]
-    if (last === undefined || row === 0) return found
-    return found.filter((each) => bears(last, each) || (this.#isOpen(each) && last < each))
+    if (row === 0) return [...ended, ...open]
+    return [
+      ...ended.filter((each) => owing.every((other) => bears(other, each))),
+      ...open.filter((each) => bears(last, each) || this.#placeOf(last) < this.#placeOf(each)),
+    ]
+  }
+
+  #placeOf(open: number): number {
+    return this.#places.get(open) as number
   }
 
   #canHappen(open: number, until: number): boolean {
