@@ -42,6 +42,25 @@ describe('the processes of vm', () => {
     expect(instanceOf(scenario, 'web').lifecycle).toBe('running')
   })
 
+  it('give a host that has just registered, or again after it was fenced, the time to be heard of', () => {
+    const { scenario, look, beat } = running()
+    scenario.now += 60_000
+    beat()
+    const second = addHost(scenario, 'host-2')
+    expect(look()).toEqual([])
+    scenario.now += 15_001
+    beat()
+    expect(look()).toEqual(['vm.SuspectHost'])
+    expect(hostOf(scenario, 'host-2').health).toBe('suspected')
+    scenario.run(contract, 'FenceHost', { name: 'host-2', evidence: 'unplugged' })
+    scenario.now += 15_001
+    beat()
+    const inventory = { name: 'host-2', acceleration: 'tcg', vcpus: 4, memoryMebibytes: 4096 }
+    scenario.run(contract, 'RegisterHost', inventory, { actor: second })
+    expect(hostOf(scenario, 'host-2').health).toBe('up')
+    expect(look()).toEqual([])
+  })
+
   it('start a failed instance anew after a wait that doubles, up to five minutes', () => {
     const { scenario, actor, look, beat } = running()
     const waits: number[] = []

@@ -27,10 +27,11 @@ const health: Process<typeof state> = {
   name: 'vm-host-health',
   plan: (view) =>
     [...view.state.host.values()].flatMap((host): Draft[] => {
-      const { uid, name, health, policy, revision } = host
+      const { uid, name, health, policy, revision, updatedAt } = host
       const cause = `vm.host/${uid}@${revision}`
       if (policy === 'expunged') return []
-      if (health === 'up' && silence(view, uid) > SUSPECT_MS) {
+      // A host that has just registered has had no time to send a heartbeat.
+      if (health === 'up' && Math.min(silence(view, uid), view.now - updatedAt) > SUSPECT_MS) {
         const reason = `not heard of for ${SUSPECT_MS / 1000} s`
         return [{ type: 'vm.SuspectHost', data: { name, reason }, cause }]
       }
