@@ -6,6 +6,12 @@ const inProject = { project: [1, Name], name: [2, Name] } as const
 const changedLabels = [3, Labels.optional()] as const
 const identified = { uid: [1, Uid] } as const
 
+/** No host can forward to one port twice. */
+const distinctPorts = GuestPorts.refine(
+  (ports) => new Set(ports).size === ports.length,
+  'must name each port once',
+)
+
 /** Commands about instances. */
 export const instanceCommands = {
   CreateInstance: command({
@@ -21,7 +27,7 @@ export const instanceCommands = {
       subnet: [14, Name],
       address: [16, z.ipv4().max(15).optional()],
       userData: [26, UserData.default('')],
-      guestPorts: [27, GuestPorts.default([80])],
+      guestPorts: [27, distinctPorts.default([80])],
       securityGroups: [31, z.array(Name).max(16).default([])],
       /** Stopped: it holds all but a place on a host. */
       intent: [10, z.enum(['running', 'stopped']).default('running')],
@@ -43,7 +49,7 @@ export const instanceCommands = {
       vcpus: [12, Vcpus.optional()],
       memoryMebibytes: [13, MemoryMebibytes.optional()],
       userData: [26, UserData.optional()],
-      guestPorts: [27, GuestPorts.optional()],
+      guestPorts: [27, distinctPorts.optional()],
     },
     result: identified,
   }),

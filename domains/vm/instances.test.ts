@@ -43,6 +43,13 @@ const cases: readonly Case[] = [
     saying: /image guest needs 64 MiB/,
   },
   {
+    name: 'an instance’s port is forwarded once',
+    given: [host],
+    when: ['vm.CreateInstance', inDefault('web', { image: 'guest', subnet: 'front', guestPorts: [80, 80] })],
+    gives: 'INVALID_ARGUMENT',
+    saying: /guestPorts: must name each port once/,
+  },
+  {
     name: 'an instance needs quota',
     given: [host, ['credit.SetQuota', { project: 'default', class: 'memory-mib', limit: 100 }]],
     when: web,
@@ -67,6 +74,13 @@ const cases: readonly Case[] = [
     given: [host, web],
     when: ['vm.UpdateInstance', inDefault('web', { guestPorts: [80, 443] })],
     gives: ['vm.InstanceUpdated'],
+  },
+  {
+    name: 'an instance that is changed names each port once, too',
+    given: [host, web],
+    when: ['vm.UpdateInstance', inDefault('web', { guestPorts: [80, 443, 80] })],
+    gives: 'INVALID_ARGUMENT',
+    saying: /guestPorts: must name each port once/,
   },
   {
     name: 'an instance’s size is what it reserves',
