@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { Rejection } from '../../domains/kernel/rejection.ts'
 import { loadDomains } from '../../domains/load.ts'
 import { Api } from '../../edges/grpc/api.ts'
 import { ApiClient } from '../../edges/grpc/client.ts'
@@ -39,8 +40,8 @@ afterAll(async () => {
   expect(failures).toEqual([])
 })
 
-async function connect(join: string): Promise<Connection> {
-  const token = (await readFile(await daemonToken(admin, 'dns', 'one', directory), 'utf8')).trim()
+async function connect(join: string, role: 'dns' | 'host' = 'dns'): Promise<Connection> {
+  const token = (await readFile(await daemonToken(admin, role, 'one', directory), 'utf8')).trim()
   return Connection.open({ join, token, name: 'one', log: (line) => lines.push(line) })
 }
 
@@ -65,6 +66,40 @@ describe('a daemon’s connection', () => {
     )
     await connection.close()
     expect(fatal).toEqual([])
+  })
+
+  it('waits for a member that has not heard of its host yet, and believes a refusal that lasts', async () => {
+    const connection = await connect(member.grpcAddress, 'host')
+    const fatal: Error[] = []
+    const seen: number[] = []
+    const follow = (slice: string): void =>
+      connection.follow(
+        'hosts',
+        slice,
+        ({ revision }) => {
+          seen.push(revision)
+        },
+        (error) => fatal.push(error),
+      )
+    follow('')
+    await vi.waitFor(() => expect(fatal).toHaveLength(1), { timeout: 15_000 })
+    expect(fatal[0]).toMatchObject({ code: 'PERMISSION_DENIED' })
+    const { result } = await connection.command('vm.RegisterHost', {
+      name: 'late',
+      vcpus: 1,
+      memoryMebibytes: 1024,
+      acceleration: 'tcg',
+    })
+    const authorized = vi.spyOn(member.platform.engine, 'authorize').mockImplementation(() => {
+      throw new Rejection('PERMISSION_DENIED', 'this member knows no such host yet')
+    })
+    follow(String(result['uid']))
+    await vi.waitFor(() => expect(authorized.mock.calls.length).toBeGreaterThan(1), { timeout: 5000 })
+    expect(seen).toEqual([])
+    authorized.mockRestore()
+    await vi.waitFor(() => expect(seen.length).toBeGreaterThan(0), { timeout: 5000 })
+    expect(fatal).toHaveLength(1)
+    await connection.close()
   })
 
   it('tells who waits for a command that it is closed, and calls that no fault of the feed', async () => {

@@ -1,4 +1,5 @@
-import type { Rejection } from '../../domains/kernel/rejection.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Rejection } from '../../domains/kernel/rejection.ts'
 import { newCommandId } from '../../domains/kernel/uuid.ts'
 import { loadDomains } from '../../domains/load.ts'
 import type { CommandReply, FeedBatch } from '../../edges/control_plane.ts'
@@ -10,6 +11,11 @@ import { WatchedTls } from '../../log/tls/watched.ts'
 import { retried } from './retry.ts'
 
 const HEARTBEAT_MS = 1000
+/** A member this far behind the leader is no longer taken to be only behind. */
+const BEHIND_MS = 5000
+const BEHIND_PAUSE_MS = 200
+/** What a member says of a token or a host that it has not heard of yet. */
+const perhapsBehind: ReadonlySet<string> = new Set(['UNAUTHENTICATED', 'PERMISSION_DENIED', 'NOT_FOUND'])
 
 export interface DaemonOptions {
   /** `host:port` of any member. */
@@ -56,7 +62,10 @@ export class Connection {
     )
   }
 
-  /** Follows a feed from a snapshot on, until the connection is closed. Calls back once a batch, in order. */
+  /**
+   * Follows a feed from a snapshot on, until the connection is closed. Calls back once a batch, in order. The member may be behind the
+   * leader, which has accepted the token and the host already: a refusal is believed once it has lasted.
+   */
   follow(
     projection: string,
     slice: string,
@@ -71,11 +80,25 @@ export class Connection {
       onInterruption: (why: Rejection) => this.#log(`the feed was interrupted: ${why.message}`),
     }
     const { signal } = this.#stopped
+    let refusedSince: number | undefined
+    const once = async (): Promise<void> => {
+      for await (const batch of followFeed(this.#client, subscription, signal)) {
+        refusedSince = undefined
+        await take(batch)
+      }
+    }
     const run = async (): Promise<void> => {
-      try {
-        for await (const batch of followFeed(this.#client, subscription, signal)) await take(batch)
-      } catch (error) {
-        if (!signal.aborted) fatal(error instanceof Error ? error : new Error(String(error)))
+      while (!signal.aborted) {
+        try {
+          return await once()
+        } catch (error) {
+          if (signal.aborted) return
+          refusedSince ??= performance.now()
+          const again = error instanceof Rejection && perhapsBehind.has(error.code)
+          if (!again || performance.now() - refusedSince > BEHIND_MS)
+            return fatal(error instanceof Error ? error : new Error(String(error)))
+          await sleep(BEHIND_PAUSE_MS, undefined, { signal }).catch(() => undefined)
+        }
       }
     }
     this.#running.push(run())
