@@ -116,7 +116,10 @@ export interface ProjectionStatus {
 export interface HostStatus {
   readonly name: string
   readonly realizedRevision: number
-  /** Milliseconds since 1970; 0 when it was never heard of in this leader's term. */
+  /**
+   * Milliseconds since 1970; 0 when it was never heard of in this leader's term, -1 when the leader, which alone hears hosts, could not be
+   * asked.
+   */
   readonly lastHeartbeat: number
 }
 

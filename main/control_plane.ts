@@ -194,7 +194,7 @@ export class LocalControlPlane implements ControlPlane {
     const { engine } = this.#platform
     const place = placeOf(kind, name, project)
     engine.authorize(actor, readPermission(kind), place.scope, place.name)
-    await this.#runner.whenProjected(this.#platform.applied.revision, TIMEOUT_MS)
+    await this.#runner.whenProjected(await this.#platform.barrier(), TIMEOUT_MS)
     const since = sinceRevision(engine, actor, kind, place)
     const found = await this.#runner.call('why', { kind: kind.id, project: project ?? '', name })
     if ((found[0]?.revision ?? 0) < since) {
@@ -238,7 +238,7 @@ export class LocalControlPlane implements ControlPlane {
         'a difference of the cloud shows what is in every project: it takes a permission for the system',
         {},
       )
-    await this.#runner.whenProjected(this.#platform.applied.revision, TIMEOUT_MS)
+    await this.#runner.whenProjected(await this.#platform.barrier(), TIMEOUT_MS)
     const answer = await this.#runner.call('diff', {
       kinds: kinds.map(({ id }) => id),
       from,
@@ -256,6 +256,7 @@ export class LocalControlPlane implements ControlPlane {
     const { revision } = checkpoint
     const lag = Math.max(0, commitIndex - revision)
     const hosts = [...this.#platform.engine.state.resource(vm, 'host').values()].map(({ uid, name }) => {
+      if (!this.#platform.leading) return { name, realizedRevision: 0, lastHeartbeat: -1 }
       const beat = this.#platform.heartbeats.of(`host/${uid}`)
       return { name, realizedRevision: beat?.realizedRevision ?? 0, lastHeartbeat: beat?.at ?? 0 }
     })

@@ -1,11 +1,10 @@
 import type { Command } from 'commander'
 import type { DiffReply } from '../control_plane.ts'
+import { diffOf } from '../grpc/history_fields.ts'
 import { changeTitle, DiffLines } from './diff_lines.ts'
 import { usageError } from './exit_codes.ts'
 import { addGlobalOptions } from './global_options.ts'
 import type { Session, Sessions } from './session.ts'
-
-type Row = Readonly<Record<string, unknown>>
 
 /** Adds `diff`. */
 export function addDiffCommand(program: Command, sessions: Sessions): void {
@@ -28,7 +27,7 @@ export function addDiffCommand(program: Command, sessions: Sessions): void {
 
 async function diff(session: Session, from: string, to: string): Promise<void> {
   const { cloud, globals, out, progress } = session
-  const reply = diffReply(await cloud.call('ClusterService/Diff', { from, to }))
+  const reply = diffOf(await cloud.call('ClusterService/Diff', { from, to }))
   switch (globals.format) {
     case 'json':
       await out.line(JSON.stringify(reply, null, 2))
@@ -53,22 +52,6 @@ async function printChanges({ out, registry, names }: Session, reply: DiffReply)
   await lines.learn(changes)
   await out.line(out.style.dim(`revision ${from} to ${to}: ${count(changes.length)}`))
   for (const change of changes) for (const line of lines.lines(change)) await out.line(line)
-}
-
-function diffReply(answer: Row): DiffReply {
-  const { changes, ...rest } = answer as unknown as Omit<DiffReply, 'changes'> & {
-    changes: readonly { kind: string; uid: string; beforeJson: string | null; afterJson: string | null }[]
-  }
-  const row = (json: string | null): Row | null => (json === null ? null : (JSON.parse(json) as Row))
-  return {
-    ...rest,
-    changes: changes.map(({ kind, uid, beforeJson, afterJson }) => ({
-      kind,
-      uid,
-      before: row(beforeJson),
-      after: row(afterJson),
-    })),
-  }
 }
 
 function count(changes: number): string {

@@ -1,25 +1,10 @@
 import type { Actor } from '../../domains/kernel/domain.ts'
-import type { EventView, LogEntryView } from '../control_plane.ts'
+import type { LogEntryView } from '../control_plane.ts'
 import { eventLines, fieldsLine } from './reply.ts'
 import type { ResourceNames } from './resource_names.ts'
 import type { Style } from './style.ts'
 import { timestamp } from './times.ts'
 import { printable } from './values.ts'
-
-type Fields = Readonly<Record<string, unknown>>
-
-/** Entries as they come over the wire. */
-export function entriesOf(answer: Fields): readonly LogEntryView[] {
-  const entries = answer['entries'] as readonly (Omit<LogEntryView, 'request' | 'events'> & {
-    readonly requestJson: string
-    readonly events: readonly { readonly type: string; readonly dataJson: string }[]
-  })[]
-  return entries.map(({ requestJson, events, ...entry }) => ({
-    ...entry,
-    request: JSON.parse(requestJson) as Fields,
-    events: events.map(({ type, dataJson }): EventView => ({ type, data: JSON.parse(dataJson) as Fields })),
-  }))
-}
 
 /** Who acted, by name where that can be read. */
 export function actorKind({ kind }: Actor): string | undefined {

@@ -34,6 +34,11 @@ async function show(session: Session): Promise<void> {
   }
 }
 
+function heard(lastHeartbeat: number, now: number): string {
+  if (lastHeartbeat < 0) return 'unknown: no leader answers'
+  return lastHeartbeat === 0 ? 'not heard of' : `${age(now - lastHeartbeat)} ago`
+}
+
 function lines(
   status: ClusterStatus,
   wide: boolean,
@@ -61,7 +66,7 @@ function lines(
   const hostRows = hosts.map(({ name, realizedRevision, lastHeartbeat }) => [
     name,
     String(realizedRevision),
-    lastHeartbeat === 0 ? 'not heard of' : `${age(now - lastHeartbeat)} ago`,
+    heard(lastHeartbeat, now),
   ])
   return [
     ...facts,

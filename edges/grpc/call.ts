@@ -5,6 +5,9 @@ export type Fields = Readonly<Record<string, unknown>>
 /** Who calls, and until when the answer is of use. */
 export interface Call {
   readonly actor: Actor
+  readonly token: string | undefined
+  /** Another member has passed it on: it is answered here, or not at all. */
+  readonly forwarded: boolean
   /** Milliseconds left; undefined when the client set no deadline. */
   readonly remainingMilliseconds: number | undefined
 }

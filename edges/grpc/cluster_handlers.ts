@@ -1,6 +1,7 @@
 import type { Message, Of } from '../../domains/kernel/contract.ts'
 import { parseRequest } from '../../domains/kernel/parse.ts'
-import type { BackupChunk, ControlPlane, LogEntryView, LogPage } from '../control_plane.ts'
+import { clusterStatus } from '../cluster_status.ts'
+import type { BackupChunk, ControlPlane, LogPage } from '../control_plane.ts'
 import type { Call, Fields, StreamCall, StreamHandler, UnaryHandler } from './call.ts'
 import {
   BackupRequest,
@@ -14,6 +15,8 @@ import {
   WhyRequest,
 } from './cluster_service.ts'
 import { feedMessages } from './feed_messages.ts'
+import type { Forwarder } from './forward.ts'
+import { diffFields, entryFields } from './history_fields.ts'
 import { MESSAGE_CHARACTERS_MAX } from './limits.ts'
 
 const LOG_BATCH = 256
@@ -23,9 +26,12 @@ type UnaryHandlers = Readonly<Record<Exclude<ClusterMethodName, StreamName>, Una
 type StreamHandlers = Readonly<Record<StreamName, StreamHandler>>
 
 /** What serves the cluster's own service. */
-export function clusterHandlers(control: ControlPlane): UnaryHandlers & StreamHandlers {
+export function clusterHandlers(control: ControlPlane, forwarder: Forwarder): UnaryHandlers & StreamHandlers {
   return {
-    Status: with_('Status', StatusRequest, async (_, { actor }) => ({ ...(await control.status(actor)) })),
+    Status: with_('Status', StatusRequest, async (_, { actor, token, forwarded }) => {
+      if (forwarded) return { ...(await control.status(actor)) }
+      return { ...(await clusterStatus(control, actor, (leader) => forwarder.status(leader, token))) }
+    }),
     MemberList: with_('MemberList', MemberListRequest, async (_, { actor }) => {
       const { members } = await control.status(actor)
       return { members }
@@ -34,13 +40,9 @@ export function clusterHandlers(control: ControlPlane): UnaryHandlers & StreamHa
       const entries = await control.why(actor, kind, name, project === '' ? undefined : project)
       return { entries: entries.map(entryFields) }
     }),
-    Diff: with_('Diff', DiffRequest, async (request, { actor }) => {
-      const { from, to, changes, truncated } = await control.diff(actor, request.from, request.to)
-      const fields = changes.map(({ kind, uid, before, after }) => {
-        return { kind, uid, beforeJson: jsonOrNull(before), afterJson: jsonOrNull(after) }
-      })
-      return { from, to, changes: fields, truncated }
-    }),
+    Diff: with_('Diff', DiffRequest, async ({ from, to }, { actor }) =>
+      diffFields(await control.diff(actor, from, to)),
+    ),
     Heartbeat: with_('Heartbeat', HeartbeatRequest, async (beat, { actor }) => {
       control.heartbeat(actor, beat)
       return {}
@@ -104,17 +106,4 @@ function* logMessages({ entries, next }: LogPage): Iterable<Fields> {
 
 async function* backupMessages(chunks: AsyncIterable<BackupChunk>): AsyncIterable<Fields> {
   for await (const chunk of chunks) yield { ...chunk }
-}
-
-function entryFields(entry: LogEntryView): Fields {
-  const { request, events, ...rest } = entry
-  return {
-    ...rest,
-    requestJson: JSON.stringify(request),
-    events: events.map(({ type, data }) => ({ type, dataJson: JSON.stringify(data) })),
-  }
-}
-
-function jsonOrNull(value: unknown): string | null {
-  return value === null ? null : JSON.stringify(value)
 }

@@ -46,7 +46,14 @@ const ProjectionStatus = message({
 const HostStatus = message({
   name: [1, z.string()],
   realizedRevision: [2, z.int()],
-  lastHeartbeat: [3, milliseconds],
+  lastHeartbeat: [
+    3,
+    z
+      .int()
+      .describe(
+        'Milliseconds since 1970; 0: not heard of by this leader; -1: no leader, which alone hears hosts, could be asked.',
+      ),
+  ],
 })
 
 const FeedChange = message({

@@ -1,9 +1,20 @@
 import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { parseRequest } from '../../domains/kernel/parse.ts'
 import { type Code, Rejection } from '../../domains/kernel/rejection.ts'
-import type { CommandReply, CommandRequest, ReadReply, ReadRequest } from '../control_plane.ts'
+import type {
+  ClusterStatus,
+  CommandReply,
+  CommandRequest,
+  DiffReply,
+  LogEntryView,
+  ReadReply,
+  ReadRequest,
+} from '../control_plane.ts'
 import type { Api } from './api.ts'
+import type { Fields } from './call.ts'
+import type { ClusterMethodName } from './cluster_service.ts'
 import { commandFields, commandReply } from './command_fields.ts'
+import { diffOf, entriesOf } from './history_fields.ts'
 import { channelOptions } from './limits.ts'
 import { readFields, readReply } from './read_fields.ts'
 import { fromServiceError } from './status.ts'
@@ -12,6 +23,8 @@ import { fromServiceError } from './status.ts'
 export const FORWARDED = 'ultracloud-forwarded'
 
 const FORWARD_TIMEOUT_MS = 30_000
+/** A member says how it is, also while the leader does not answer. */
+const STATUS_TIMEOUT_MS = 3000
 /** The longest wait that a command may ask for, and time to say that it was not enough. */
 const FORWARD_TIMEOUT_MS_MAX = 601_000
 const IN_FLIGHT_MAX = 1024
@@ -73,6 +86,35 @@ export class Forwarder {
     const bytes = this.#api.codec.encode(types.request, readFields(request))
     const answer = await this.call(leader, path, bytes, token, FORWARD_TIMEOUT_MS, 'UNAVAILABLE')
     return readReply(this.#api.codec.decode(types.response, answer, false), method.method.field)
+  }
+
+  async why(
+    leader: string,
+    { kind, name, project }: { readonly kind: string; readonly name: string; readonly project?: string },
+    token: string | undefined,
+  ): Promise<readonly LogEntryView[]> {
+    return entriesOf(await this.#ask(leader, 'Why', { kind, name, project: project ?? '' }, token))
+  }
+
+  async diff(leader: string, from: string, to: string, token: string | undefined): Promise<DiffReply> {
+    return diffOf(await this.#ask(leader, 'Diff', { from, to }, token))
+  }
+
+  async status(leader: string, token: string | undefined): Promise<ClusterStatus> {
+    return (await this.#ask(leader, 'Status', {}, token, STATUS_TIMEOUT_MS)) as unknown as ClusterStatus
+  }
+
+  async #ask(
+    leader: string,
+    method: ClusterMethodName,
+    request: Fields,
+    token: string | undefined,
+    timeoutMilliseconds: number = FORWARD_TIMEOUT_MS,
+  ): Promise<Fields> {
+    const { types, path } = this.#api.method(`ClusterService/${method}`)
+    const bytes = this.#api.codec.encode(types.request, request)
+    const answer = await this.call(leader, path, bytes, token, timeoutMilliseconds, 'UNAVAILABLE')
+    return this.#api.codec.decode(types.response, answer, false)
   }
 
   close(): void {

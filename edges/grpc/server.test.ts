@@ -184,6 +184,37 @@ describe('forwarding', () => {
     })
   })
 
+  it('asks the leader for what made and changed things, and, in its own status, for the hosts', async () => {
+    const leader = await grpcEdge()
+    const follower = await grpcEdge()
+    const calls = follower.client()
+    await leader.client().command({ type: 'toy.CreateBox', data: box })
+    const host = { name: 'rack-1', realizedRevision: 1, lastHeartbeat: 1000 }
+    leader.control.hosts = [host]
+    follower.control.hosts = [{ ...host, realizedRevision: 0, lastHeartbeat: -1 }]
+    follower.control.leader = leader.address
+    await expect(
+      calls.call('ClusterService/Why', { kind: 'toy.box', name: 'first' }),
+    ).resolves.toHaveProperty('entries.0.command', 'toy.CreateBox')
+    await expect(calls.call('ClusterService/Diff', { from: '1' })).resolves.toMatchObject({
+      changes: [{ uid: 'uid-1' }],
+    })
+    await expect(calls.call('ClusterService/Status', {})).resolves.toMatchObject({
+      revision: 0,
+      hosts: [host],
+    })
+    leader.control.leader = follower.address
+    const unknown = { hosts: [{ lastHeartbeat: 1000 }] }
+    await expect(calls.call('ClusterService/Status', {})).resolves.toMatchObject(unknown)
+    follower.control.leader = '127.0.0.1:1'
+    await expect(calls.call('ClusterService/Status', {})).resolves.toMatchObject({
+      hosts: [{ lastHeartbeat: -1 }],
+    })
+    await expect(calls.call('ClusterService/Diff', { from: '1' })).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+    })
+  })
+
   it('passes on reads that only the leader can answer, and answers the others itself', async () => {
     const leader = await grpcEdge()
     const follower = await grpcEdge()

@@ -14,6 +14,7 @@ import type { ControlPlane } from '../control_plane.ts'
 import type { Api, ApiMethod } from './api.ts'
 import type { Call, Fields, StreamHandler, UnaryHandler } from './call.ts'
 import { clusterHandlers } from './cluster_handlers.ts'
+import type { ClusterMethodName } from './cluster_service.ts'
 import { domainHandler, leaderForRead } from './domain_handlers.ts'
 import { FORWARDED, type Forwarder } from './forward.ts'
 import { REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX } from './limits.ts'
@@ -113,7 +114,7 @@ class Served {
   }
 
   addTo(server: Server): void {
-    const cluster = clusterHandlers(this.#options.control)
+    const cluster = clusterHandlers(this.#options.control, this.#options.forwarder)
     const definitions: Record<string, RawMethod> = {}
     const handlers: Record<
       string,
@@ -196,7 +197,7 @@ class Served {
 
   /** The leader authenticates the caller: it may know a token that has not come here yet. */
   async #forward(each: ApiMethod, raw: RawCall, leader: string): Promise<Buffer> {
-    if (raw.metadata.get(FORWARDED).length > 0)
+    if (isForwarded(raw))
       throw new Rejection('NOT_LEADER', 'this member was taken for the leader, and is not')
     const token = tokenOf(raw)
     const { forwarder } = this.#options
@@ -205,15 +206,16 @@ class Served {
   }
 
   #enter(raw: RawCall): Call {
-    const actor = this.#options.control.authenticate(tokenOf(raw))
-    return { actor, remainingMilliseconds: remaining(raw) }
+    const token = tokenOf(raw)
+    const actor = this.#options.control.authenticate(token)
+    return { actor, token, forwarded: isForwarded(raw), remainingMilliseconds: remaining(raw) }
   }
 
   /** Where a call must go on to; undefined when it is answered here. */
   #leaderFor(each: ApiMethod, raw: RawCall): string | undefined {
     const { method } = each
     const { control } = this.#options
-    if (method.role === 'cluster' && method.name !== 'Heartbeat') return undefined
+    if (method.role === 'cluster' && !leaderOnly.has(method.name)) return undefined
     const leader = control.leaderAddress()
     if (leader === undefined || method.role === 'command' || method.role === 'cluster') return leader
     return leaderForRead(control, method, this.#decode(each, raw.request))
@@ -234,8 +236,15 @@ class Served {
   }
 }
 
+/** What only the leader has heard, and what must show all that was committed before the call. */
+const leaderOnly: ReadonlySet<ClusterMethodName> = new Set(['Heartbeat', 'Why', 'Diff'])
+
 function isRead({ method }: ApiMethod): boolean {
-  return method.role === 'get' || method.role === 'list'
+  return method.role === 'cluster' ? method.name !== 'Heartbeat' : method.role !== 'command'
+}
+
+function isForwarded({ metadata }: Pick<RawCall, 'metadata'>): boolean {
+  return metadata.get(FORWARDED).length > 0
 }
 
 /** Milliseconds left; undefined when the client set no deadline. */

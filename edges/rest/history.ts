@@ -1,13 +1,20 @@
 import type { FastifyInstance } from 'fastify'
 import { Rejection } from '../../domains/kernel/rejection.ts'
+import { clusterStatus } from '../cluster_status.ts'
 import type { ControlPlane } from '../control_plane.ts'
 import type { Authenticated } from './authenticate.ts'
+import type { Forward } from './forward.ts'
 import { diffQuery, logQuery, parseQuery, whyQuery } from './query.ts'
 
 const LOG_LIMIT = 100
 
 /** Serves what happened, and what the cluster is doing. */
-export function addHistory(app: FastifyInstance, control: ControlPlane, who: Authenticated): void {
+export function addHistory(
+  app: FastifyInstance,
+  control: ControlPlane,
+  forward: Forward,
+  who: Authenticated,
+): void {
   app.route({
     method: 'GET',
     url: '/api/v1/log',
@@ -23,7 +30,14 @@ export function addHistory(app: FastifyInstance, control: ControlPlane, who: Aut
       const { kind, name } = request.params
       if (!control.registry.kinds.has(kind)) throw new Rejection('NOT_FOUND', `there is no kind ${kind}`)
       const { project } = parseQuery(whyQuery, request.query)
-      return { entries: await control.why(who.actor(request), kind, name, project) }
+      const leader = control.leaderAddress()
+      const resource = { kind, name, ...(project === undefined ? {} : { project }) }
+      return {
+        entries:
+          leader === undefined
+            ? await control.why(who.actor(request), kind, name, project)
+            : await forward.why(leader, resource, who.token(request)),
+      }
     },
   })
   app.route({
@@ -32,7 +46,10 @@ export function addHistory(app: FastifyInstance, control: ControlPlane, who: Aut
     handler: async (request) => {
       const { from, to = '' } = parseQuery(diffQuery, request.query)
       if (from === undefined) throw new Rejection('INVALID_ARGUMENT', 'from: is needed')
-      return await control.diff(who.actor(request), from, to)
+      const leader = control.leaderAddress()
+      return leader === undefined
+        ? await control.diff(who.actor(request), from, to)
+        : await forward.diff(leader, from, to, who.token(request))
     },
   })
   app.route({
@@ -40,7 +57,8 @@ export function addHistory(app: FastifyInstance, control: ControlPlane, who: Aut
     url: '/api/v1/status',
     handler: async (request) => {
       parseQuery({}, request.query)
-      return await control.status(who.actor(request))
+      const token = who.token(request)
+      return await clusterStatus(control, who.actor(request), (leader) => forward.status(leader, token))
     },
   })
 }

@@ -166,6 +166,23 @@ describe('reads', () => {
     expect(status.body).toEqual(await control.status())
   })
 
+  it('tell on a follower what the leader knows', async () => {
+    const leader = await grpcEdge()
+    const { url, control } = await restEdge()
+    await leader.client().command({ type: 'toy.CreateBox', data: box })
+    leader.control.hosts = [{ name: 'rack-1', realizedRevision: 1, lastHeartbeat: 1000 }]
+    control.leader = leader.address
+    const why = await curl(`${url}/api/v1/why/toy.box/first?project=demo`, ...authorized)
+    expect(why.body).toEqual({ entries: leader.control.entries })
+    const diff = await curl(`${url}/api/v1/diff?from=2h`, ...authorized)
+    expect(diff.body).toEqual(await leader.control.diff())
+    const status = await curl(`${url}/api/v1/status`, ...authorized)
+    expect(status.body).toMatchObject({ revision: 0, hosts: leader.control.hosts })
+    control.leader = ''
+    expect((await curl(`${url}/api/v1/diff?from=2h`, ...authorized)).status).toBe(503)
+    expect((await curl(`${url}/api/v1/status`, ...authorized)).status).toBe(200)
+  })
+
   it('need no token for health and the description', async () => {
     const { url } = await restEdge()
     expect((await curl(`${url}/healthz`)).body).toEqual({ status: 'ok' })

@@ -88,7 +88,7 @@ function restApp(options: RestServerOptions): FastifyInstance {
   const who = addAuthentication(app, control)
   addReads(app, control, forward, who)
   addCommands(app, control, forward, who)
-  addHistory(app, control, who)
+  addHistory(app, control, forward, who)
   for (const add of options.more ?? []) add(app, who)
   return app
 }

@@ -12,6 +12,7 @@ import type {
   DiffReply,
   FeedBatch,
   FeedRequest,
+  HostStatus,
   LogEntryView,
   LogPage,
   ReadReply,
@@ -37,6 +38,7 @@ export class FakeControlPlane implements ControlPlane {
   /** What a backup yields; a test sets it. */
   backupSource: (signal: AbortSignal) => AsyncIterable<BackupChunk> = toyBackup
   leader: string | undefined = undefined
+  hosts: readonly HostStatus[] = []
   #rows: Row[] = []
   #wakers = new Set<() => void>()
 
@@ -144,7 +146,7 @@ export class FakeControlPlane implements ControlPlane {
       history: HISTORY,
       members: [{ id: 'a', address: '127.0.0.1:1', leader: true }],
       projections: [{ name: 'tables', revision: this.entries.length, lag: 0, digest: '00' }],
-      hosts: [],
+      hosts: this.hosts,
       resumedRevision: 0,
     }
   }
