@@ -1,8 +1,9 @@
+import { crc32c } from './crc32c.ts'
+
 const MASK_DELTA = 0xa282ead8
 const TRAILER_BYTES = 5
 const FOOTER_BYTES = 48
 const MAGIC = Buffer.from('57fb808b247547db', 'hex')
-const CASTAGNOLI = 0x82f63b78
 const STEP_BYTES = 256 << 10
 
 /** Where a block is in its file; `bytes` without the trailer. */
@@ -62,7 +63,7 @@ function* blocks(table: Buffer, index: BlockHandle): Generator<BlockHandle> {
 function verifyBlock(table: Buffer, { offset, bytes }: BlockHandle): void {
   const end = offset + bytes + 1
   if (end - 1 + TRAILER_BYTES > table.length) throw new Error(`a block at ${offset} is not in it`)
-  const crc = crc32c(table, offset, end)
+  const crc = crc32c(table.subarray(offset, end))
   const masked = (((crc >>> 15) | (crc << 17)) + MASK_DELTA) >>> 0
   if (masked !== table.readUInt32LE(end)) throw new Error(`its block at ${offset} has another checksum`)
 }
@@ -99,29 +100,4 @@ class Reader {
     }
     throw new Error('a number in it has no end')
   }
-}
-
-/** What each byte makes of the checksum when so many bytes follow it. */
-const TABLES = [shiftedBytes(0), shiftedBytes(1), shiftedBytes(2), shiftedBytes(3)] as const
-
-function shiftedBytes(zeros: number): Int32Array {
-  return Int32Array.from({ length: 256 }, (_, byte) => {
-    let crc = byte
-    for (let bit = 0; bit < 8 * (zeros + 1); bit += 1) crc = (crc >>> 1) ^ (crc & 1 ? CASTAGNOLI : 0)
-    return crc
-  })
-}
-
-/** CRC-32C (RFC 3720, appendix B.4), as a signed number: four bytes at a time, as node has none of its own. */
-function crc32c(bytes: Buffer, from: number, end: number): number {
-  const [last, third, second, first] = TABLES
-  const of = (table: Int32Array, byte: number): number => table[byte & 255] as number
-  let crc = -1
-  let at = from
-  for (; at + 4 <= end; at += 4) {
-    crc ^= bytes.readInt32LE(at)
-    crc = of(first, crc) ^ of(second, crc >>> 8) ^ of(third, crc >>> 16) ^ of(last, crc >>> 24)
-  }
-  for (; at < end; at += 1) crc = of(last, crc ^ (bytes[at] as number)) ^ (crc >>> 8)
-  return ~crc
 }

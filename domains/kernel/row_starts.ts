@@ -30,7 +30,8 @@ export async function damageOfTables(
   const names = (await readdir(directory).catch(absent)) ?? []
   for (const name of names.filter((each) => each.endsWith('.ldb'))) {
     const table = await readFile(join(directory, name)).catch(absent)
-    if (table === undefined || !(await goesOn())) continue
+    if (table === undefined) continue
+    if (!(await goesOn())) return undefined
     try {
       for (const _ of verifyTable(table)) if (!(await goesOn())) return undefined
     } catch (error) {

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { crc32c } from '../../domains/kernel/crc32c.ts'
 import { reject } from '../../domains/kernel/rejection.ts'
 import type { KeyValue, Progress } from '../../domains/kv/contract.ts'
-import { crc32c } from './crc32c.ts'
 import type { KeyEvent, KeyQueries, PastEvents, PastRange } from './queries.ts'
 import { bytesOf, COLUMNS, keyValueOf, LATEST, type Version, within } from './versions.ts'
 

@@ -1,11 +1,11 @@
 import { crc32 } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { crc32c } from '../../domains/kernel/crc32c.ts'
 import type { StoredEvent } from '../../domains/kernel/record.ts'
 import { Registry } from '../../domains/kernel/registry.ts'
 import kv from '../../domains/kv/index.ts'
 import { scrub } from '../kernel/scrub.ts'
 import { ProjectionStore } from '../kernel/store.ts'
-import { crc32c } from './crc32c.ts'
 import { keyHistory } from './key_history.ts'
 import { KEY_HISTORY, type KeyQueries } from './queries.ts'
 
