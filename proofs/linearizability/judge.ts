@@ -4,6 +4,7 @@ import { revisionProblems, type Told, toldBy } from './checker/real_time.ts'
 import type { PhaseRecord } from './phase.ts'
 import { explain } from './watch/explain.ts'
 import { type Breach, breachesOf } from './watch/guarantees.ts'
+import { eventsIn } from './watch/record.ts'
 import { datedLooks, replay } from './watch/replay.ts'
 import { mergeRecords } from './watch/store_log.ts'
 import type { LookDone } from './workload/history.ts'
@@ -39,7 +40,7 @@ export function judge(record: PhaseRecord, alone: boolean): Judgement {
       ...(alone ? holes(log.revisions, from, until) : []),
     ],
     problems: record.problems,
-    watchEvents: items.reduce((sum, item) => sum + (item.kind === 'events' ? item.events.length : 0), 0),
+    watchEvents: eventsIn(items),
     connections: items.filter(({ kind }) => kind === 'created').length,
   }
 }

@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import type { ProcessCluster } from '../../failover/cluster.ts'
 import type { MemberProcess } from '../../failover/member_process.ts'
-import { load, median } from './load.ts'
+import { median } from './load.ts'
 import { measureRebuild, type Rebuild } from './rebuild.ts'
-import { clusterWithZone, PROJECT, ZONE } from './throughput.ts'
+import { clusterWithZone, fill, PROJECT, ZONE } from './throughput.ts'
 
-const FILL_CONCURRENCY = 256
 const FILL_MS_MAX = 120_000
 const REBUILDS_MAX = 3
 const MIB = 1 << 20
@@ -37,17 +36,7 @@ export async function measureStartUp(
     await member.stop()
     const empty = await startOnce(cluster, member)
     say(`a member with hardly any resources: ready after ${empty.ready_ms.toFixed(0)} ms`)
-    const filled = await load({
-      address: member.grpc,
-      token: cluster.token,
-      project: PROJECT,
-      zone: ZONE,
-      prefix: 'r',
-      concurrency: FILL_CONCURRENCY,
-      warm_up_ms: 0,
-      duration_ms: FILL_MS_MAX,
-      commands: resources,
-    })
+    const filled = await fill(cluster, member, resources, FILL_MS_MAX)
     say(`${filled.commands} resources made at ${filled.commands_per_second.toFixed(0)} commands/s`)
     const starts: Start[] = []
     for (let run = 0; run < runs; run++) {

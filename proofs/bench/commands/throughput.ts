@@ -1,10 +1,12 @@
 import { ProcessCluster } from '../../failover/cluster.ts'
+import type { MemberProcess } from '../../failover/member_process.ts'
 import { type LoadResult, load, median } from './load.ts'
 
 export const PROJECT = 'default'
 export const ZONE = 'bench.test'
 
 const WARM_UP_MS = 500
+const FILL_CONCURRENCY = 256
 const concurrencies = [1, 256] as const
 
 export interface Throughput extends LoadResult {
@@ -25,6 +27,26 @@ export async function clusterWithZone(size: 1 | 3): Promise<ProcessCluster> {
     await cluster.close()
     throw error
   }
+}
+
+/** Has a member make so many record sets in the zone, or as many as it can in so many milliseconds. */
+export async function fill(
+  { token }: ProcessCluster,
+  { grpc: address }: MemberProcess,
+  commands: number,
+  duration_ms: number,
+): Promise<LoadResult> {
+  return await load({
+    address,
+    token,
+    project: PROJECT,
+    zone: ZONE,
+    prefix: 'r',
+    concurrency: FILL_CONCURRENCY,
+    warm_up_ms: 0,
+    duration_ms,
+    commands,
+  })
 }
 
 /** Commands a second with one member and with three, by turns; every figure is the median of the runs. */

@@ -1,7 +1,6 @@
 import type { MemberProcess } from '../../failover/member_process.ts'
-import { load } from '../commands/load.ts'
 import { measureRebuild } from '../commands/rebuild.ts'
-import { clusterWithZone, PROJECT, ZONE } from '../commands/throughput.ts'
+import { clusterWithZone, fill } from '../commands/throughput.ts'
 import { measureRebuildOfMix } from '../rebuild/measure.ts'
 import { type Context, type Figure, figureOf, type Measure } from './measure.ts'
 
@@ -9,7 +8,6 @@ const EVENTS = 500_000
 const QUICK_EVENTS = 3000
 const RECORDS = 50_000
 const QUICK_RECORDS = 500
-const FILL_CONCURRENCY = 256
 const FILL_MS_MAX = 300_000
 
 /**
@@ -36,17 +34,7 @@ async function ofRecords({ quick, runs, say }: Context): Promise<Figure> {
   const cluster = await clusterWithZone(1)
   try {
     const [member] = cluster.members as [MemberProcess]
-    const filled = await load({
-      address: member.grpc,
-      token: cluster.token,
-      project: PROJECT,
-      zone: ZONE,
-      prefix: 'r',
-      concurrency: FILL_CONCURRENCY,
-      warm_up_ms: 0,
-      duration_ms: FILL_MS_MAX,
-      commands: quick ? QUICK_RECORDS : RECORDS,
-    })
+    const filled = await fill(cluster, member, quick ? QUICK_RECORDS : RECORDS, FILL_MS_MAX)
     say(`rebuild: ${filled.commands} record sets made`)
     await member.stop()
     const { events, seconds_runs } = await measureRebuild(member, runs)

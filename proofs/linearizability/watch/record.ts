@@ -37,6 +37,11 @@ export interface WatchRecord {
   readonly items: readonly WatchItem[]
 }
 
+/** How many events a watcher was told of. */
+export function eventsIn(items: readonly WatchItem[]): number {
+  return items.reduce((sum, item) => sum + (item.kind === 'events' ? item.events.length : 0), 0)
+}
+
 export function isWanted({ prefix, without }: WatchSpec, { type, kv }: WatchEvent): boolean {
   return kv.key.startsWith(prefix) && !without.includes(type)
 }

@@ -5,7 +5,7 @@ import { decodeAny, encode } from '../../../edges/etcd/messages.ts'
 import { EtcdClient, type Message } from '../workload/etcd_client.ts'
 import type { Random } from '../workload/random.ts'
 import { clusterOf, keyValueOf, revisionOf } from '../workload/wire.ts'
-import type { WatchEvent, WatchItem, WatchRecord, WatchSpec } from './record.ts'
+import { eventsIn, type WatchEvent, type WatchItem, type WatchRecord, type WatchSpec } from './record.ts'
 
 /** A watcher asks how far it is so often, and goes elsewhere when it hears nothing for so long. */
 const PROGRESS_EVERY_MS = 300
@@ -55,7 +55,7 @@ export class WatchClient implements WatchRecord {
 
   /** Events that it has been told of. */
   get told(): number {
-    return this.items.reduce((sum, item) => sum + (item.kind === 'events' ? item.events.length : 0), 0)
+    return eventsIn(this.items)
   }
 
   async stop(): Promise<void> {
