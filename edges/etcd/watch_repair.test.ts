@@ -3,7 +3,8 @@ import { ClassicLevel } from 'classic-level'
 import { expect, it } from 'vitest'
 import { until } from '../testing/until.ts'
 import { RawClient, RawWatch } from './testing/client.ts'
-import { TestCluster, type TestNode } from './testing/nodes.ts'
+import { HeldHistory } from './testing/held_history.ts'
+import { TestCluster } from './testing/nodes.ts'
 import { plain } from './testing/normal.ts'
 
 const KEYS = 20
@@ -29,19 +30,6 @@ async function damage(directory: string): Promise<void> {
   await database.close()
 }
 
-/** Holds up what the node reads from the history until `open`. */
-function holdHistory({ runner }: TestNode): { readonly reached: () => boolean; readonly open: () => void } {
-  const call = runner.call.bind(runner)
-  const gate = Promise.withResolvers<void>()
-  let isReached = false
-  runner.call = async (...args) => {
-    isReached = true
-    await gate.promise
-    return call(...args)
-  }
-  return { reached: () => isReached, open: gate.resolve }
-}
-
 it('a watch that lags while its member makes all rows anew is told each revision once, in order', async () => {
   const cluster = await TestCluster.start(1)
   try {
@@ -53,11 +41,11 @@ it('a watch that lags while its member makes all rows anew is told each revision
     const node = await cluster.startNode(1)
     await cluster.leader()
     using client = new RawClient(node.address)
-    const history = holdHistory(node)
+    const history = new HeldHistory(node)
     const watch = new RawWatch(client)
     const createRequest = { key: Buffer.from('k'), rangeEnd: Buffer.from('l'), startRevision: FIRST }
     watch.send({ createRequest })
-    await until('the watch reads the history', history.reached)
+    await until('the watch reads the history', () => history.size > 0)
     expect(await put(client, 'k-live', '')).toMatchObject({ ok: true })
     expect(await put(client, DAMAGED, 'after')).toMatchObject({ ok: false })
     await until('the rows are made anew', () => node.platform.repaired !== undefined && node.platform.leading)

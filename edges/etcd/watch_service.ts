@@ -39,6 +39,8 @@ class WatchStream {
   readonly #progressMilliseconds: number
   #nextId = 0
   #progressing = false
+  /** From then on it says nothing of how far its watches are: some may have been given up on the way. */
+  #ended = false
   #failure: ((error: unknown) => void) | undefined
 
   constructor(parts: WatchParts, call: CallStream) {
@@ -55,6 +57,7 @@ class WatchStream {
       await Promise.race([this.#requests(), failed])
     } finally {
       clearInterval(timer)
+      this.#ended = true
       for (const { watcher } of this.#watches.values()) watcher.end()
       this.#watches.clear()
     }
@@ -89,10 +92,13 @@ class WatchStream {
       previous: fields.prevKv,
       without: new Set(fields.filters.map((filter) => (filter === 0 ? 'put' : 'delete'))),
     }
-    const watcher = new Watcher(spec, member, hub, {
-      send: (upTo, events) => this.#send(id, upTo, events, fields.fragment),
+    const watcher: Watcher = new Watcher(spec, member, hub, {
+      send: (upTo, events) => this.#send(id, watcher, upTo, fields.fragment ? fragmented(events) : [events]),
       compacted: (compactRevision) => this.#compacted(id, compactRevision),
-      failed: (error) => this.#failure?.(error),
+      failed: (error) => {
+        this.#ended = true
+        this.#failure?.(error)
+      },
     })
     this.#watches.set(id, { watcher, progress: fields.progressNotify })
     await this.#call.send(encode('WatchResponse', created))
@@ -135,14 +141,24 @@ class WatchStream {
     await this.#call.send(encode('WatchResponse', { header, watchId: id, canceled: true, compactRevision }))
   }
 
-  /** Says how far all watches of the stream are, once they are there. */
+  /** Says how far all watches of the stream are, once they are there: also those that begin while it waits for others. */
   async #progress(): Promise<void> {
     const { member, hub } = this.#parts
     const { revision } = hub
     this.#progressing = true
-    await Promise.all([...this.#watches.values()].map(({ watcher }) => watcher.reached(revision)))
-    await this.#call.send(encode('WatchResponse', { header: member.header(revision), watchId: NO_WATCH }))
+    const there = new Set<Watcher>()
+    for (let waiting = this.#besides(there); waiting.length > 0; waiting = this.#besides(there)) {
+      await Promise.all(waiting.map((watcher) => watcher.reached(revision)))
+      for (const watcher of waiting) there.add(watcher)
+    }
     this.#progressing = false
+    const isBehind = [...this.#watches.values()].some(({ watcher }) => watcher.first > revision + 1)
+    if (this.#ended || isBehind) return
+    await this.#call.send(encode('WatchResponse', { header: member.header(revision), watchId: NO_WATCH }))
+  }
+
+  #besides(there: ReadonlySet<Watcher>): readonly Watcher[] {
+    return [...this.#watches.values()].map(({ watcher }) => watcher).filter((each) => !there.has(each))
   }
 
   #tellProgress(): void {
@@ -150,15 +166,22 @@ class WatchStream {
     const now = performance.now()
     for (const [id, { watcher, progress }] of this.#watches) {
       if (!progress || !watcher.current || now - watcher.lastSent < this.#progressMilliseconds) continue
+      if (watcher.first > hub.revision + 1) continue
       watcher.lastSent = now
       void this.#call.send(encode('WatchResponse', { header: member.header(hub.revision), watchId: id }))
     }
   }
 
-  async #send(id: number, revision: number, events: readonly KeyEvent[], fragments: boolean): Promise<void> {
+  /** A watch that ends on the way says no more: its id may be another's by then. */
+  async #send(
+    id: number,
+    watcher: Watcher,
+    revision: number,
+    parts: readonly (readonly KeyEvent[])[],
+  ): Promise<void> {
     const header = this.#parts.member.header(revision)
-    const parts = fragments ? fragmented(events) : [events]
     for (const [index, part] of parts.entries()) {
+      if (watcher.ended) return
       const more = index < parts.length - 1
       const message = {
         header,

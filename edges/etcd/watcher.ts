@@ -68,6 +68,15 @@ export class Watcher implements Subscriber {
     this.#unsubscribe = hub.subscribe(this)
   }
 
+  /** The first revision wanted. */
+  get first(): number {
+    return this.#spec.startRevision
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
   /** Begins to send. */
   start(): void {
     void this.#run()
@@ -155,9 +164,11 @@ export class Watcher implements Subscriber {
         this.#next = page.next
         await this.#send(since, page.next - 1, page.events)
       } catch (error) {
+        if (this.#ended) return
         if (!(error instanceof Rejection) || error.code !== 'REVISION_COMPACTED') throw error
         this.end()
-        await this.#ports.compacted(this.#hub.compacted)
+        // The history may have heard of the compaction first.
+        await this.#ports.compacted(Math.max(this.#hub.compacted, Number(error.details['compacted'] ?? 0)))
         return
       }
     }
