@@ -104,6 +104,8 @@ export const upCommand: ExtraCommand = (program) => {
         say('stopping')
         await node.close()
         if (why === 'orphaned') await discard(data, throwAway)
+        // All is closed; a connection to a member that stands still would keep the process for minutes.
+        process.exit()
       },
     )
 }

@@ -5,6 +5,8 @@ import { type Answer, RawClient, RawWatch } from './testing/client.ts'
 import { TestCluster, type TestNode } from './testing/nodes.ts'
 import { plain } from './testing/normal.ts'
 
+const ATTEMPTS = 5
+
 let cluster: TestCluster
 const clients: RawClient[] = []
 
@@ -123,9 +125,13 @@ it('keys, watches and leases outlive the leader; members agree on the hash', asy
   expect(other).toBe(one)
 })
 
-it('a leader that hands over and stops refuses nobody: calls through all members go on', async () => {
-  cluster = await TestCluster.start(3)
+/**
+ * What puts through all members are answered while the leader hands over and stops; undefined when there was another election, too, as on a
+ * machine that is busy with other things: then no member can say what became of a put.
+ */
+async function answersOfHandOver(): Promise<readonly Answer[] | undefined> {
   const leader = await cluster.leader()
+  const { term } = leader.log.status()
   const answers: Answer[] = []
   const writers = new AbortController()
   const writer = async (node: TestNode): Promise<void> => {
@@ -134,18 +140,31 @@ it('a leader that hands over and stops refuses nobody: calls through all members
       answers.push(await put(client, `by ${node.address}`, String(answers.length)))
   }
   const writing = cluster.nodes.map((node) => Promise.all([writer(node), writer(node)]))
-  await until('puts', () => answers.length > 50)
-  await leader.log.resign()
-  expect(leader.log.status().leader).not.toBe(leader.log.status().memberId)
-  const before = answers.length
-  await until('puts after it', () => answers.length > before + 50)
-  writers.abort()
-  await Promise.all(writing)
+  try {
+    await until('puts', () => answers.length > 50)
+    await leader.log.resign()
+    const before = answers.length
+    await until('puts after it', () => answers.length > before + 50)
+  } finally {
+    writers.abort()
+    await Promise.all(writing)
+  }
+  const now = leader.log.status()
   await leader.stop()
-  expect(answers.filter(({ ok }) => !ok)).toEqual([])
+  return now.term === term + 1 && now.leader !== now.memberId ? answers : undefined
+}
+
+it('a leader that hands over and stops refuses nobody: calls through all members go on', async () => {
+  let answers: readonly Answer[] | undefined
+  for (let attempt = 0; attempt < ATTEMPTS && answers === undefined; attempt++) {
+    await cluster?.[Symbol.asyncDispose]()
+    cluster = await TestCluster.start(3)
+    answers = await answersOfHandOver()
+  }
+  expect(answers?.filter(({ ok }) => !ok)).toEqual([])
   const [one] = cluster.nodes.map(clientOf) as [RawClient]
-  expect(Number((await get(one, 'any')).header.revision)).toBe(answers.length + 1)
-})
+  expect(Number((await get(one, 'any')).header.revision)).toBe((answers?.length ?? 0) + 1)
+}, 120_000)
 
 it('puts through another member wait for the next leader when the leader has stopped', async () => {
   cluster = await TestCluster.start(3)

@@ -343,6 +343,25 @@ describe('Leader transfer on shutdown', () => {
     expect(cluster.raft(2).status()).toMatchObject({ role: 'leader', lastIndex: 4 })
   })
 
+  test('waits for the own disk: nothing that a quorum holds without this member is left with an unknown outcome', () => {
+    const cluster = new Cluster(3)
+    cluster.elect(1)
+    cluster.stabilize()
+    cluster.holdDisk(1)
+    cluster.propose(1, 'a')
+    cluster.stabilize()
+    const { lastIndex, commitIndex, stableIndex } = cluster.raft(1).status()
+    expect([commitIndex, stableIndex]).toEqual([lastIndex, lastIndex - 1])
+    cluster.raft(1).transferLeadership(2)
+    cluster.work(1)
+    cluster.stabilize()
+    expect(cluster.raft(1).status().role).toBe('leader')
+    cluster.releaseDisk(1)
+    cluster.work(1)
+    cluster.stabilize()
+    expect(cluster.raft(2).status().role).toBe('leader')
+  })
+
   test('is given up after an election timeout', () => {
     const cluster = new Cluster(3)
     cluster.elect(1)

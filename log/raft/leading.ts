@@ -159,9 +159,13 @@ export class Leading {
     }
   }
 
-  /** The peer has everything, and so has a quorum: nothing that was proposed is left with an unknown outcome. */
+  /**
+   * The peer has everything, and so have a quorum and this member's own disk, from which it is delivered: nothing that was proposed is
+   * left with an unknown outcome.
+   */
   #isLevelWith({ matchIndex }: Progress): boolean {
-    return matchIndex === this.#log.lastIndex && matchIndex === this.#log.commitIndex
+    const { lastIndex, commitIndex, stableIndex } = this.#log
+    return matchIndex === lastIndex && matchIndex === commitIndex && matchIndex === stableIndex
   }
 
   /** Undefined when there are entries for a peer that does not need to be probed, and none can be read now. */

@@ -86,6 +86,8 @@ function readEvents(
   { from, to, since, until, previous }: PastEvents,
 ): KeyQueries['events']['answer'] {
   if (since < compacted) checkRevision({ compacted, revision }, since)
+  if (until > revision)
+    reject('UNAVAILABLE', `the history of keys ends at revision ${revision}, and does not have ${until} yet`)
   const statement = database.prepare(
     `SELECT ${COLUMNS} FROM key_version v WHERE v.revision BETWEEN $since AND $until AND ${within(to)}
       ORDER BY v.revision, v.sub`,

@@ -111,6 +111,12 @@ describe('the history of keys', () => {
     expect(histories.ask('events', { ...ask, since: first.next }).events).toHaveLength(1)
   })
 
+  it('tells nothing of a time that it does not have yet: what comes of it would be missed', () => {
+    const ask = { from: '\0', to: undefined, since: 2, previous: false }
+    expect(filled().ask('events', { ...ask, until: 6 }).events).toHaveLength(7)
+    expect(() => filled().ask('events', { ...ask, until: 7 })).toThrow('does not have 7 yet')
+  })
+
   it('forgets what is compacted, and that alone', () => {
     const histories = filled()
     histories.take(['Compacted', { revision: 4 }])

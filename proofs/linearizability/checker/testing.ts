@@ -53,7 +53,7 @@ function done(store: ConcreteStore, input: KvInput, revision: number) {
 }
 
 const key = fc.constantFrom('g/a', 'g/b')
-const lease = fc.constantFrom('0', '0', '0', '7')
+const lease = fc.constantFrom('0', '0', '0', '7', '8')
 /** Stands for the value that an operation puts, which is unique; or, in a comparison, for one that an earlier operation put. */
 const value = fc.constantFrom('x', 'y', 'z')
 const part = fc.oneof(
@@ -61,6 +61,7 @@ const part = fc.oneof(
   fc.constant({ kind: 'get' as const, key: 'g/', end: 'g0' }),
   fc.record({ kind: fc.constant('put' as const), key, value, lease, previous: fc.boolean() }),
   fc.record({ kind: fc.constant('delete' as const), key, previous: fc.boolean() }),
+  fc.constant({ kind: 'delete' as const, key: 'g/', end: 'g0', previous: false }),
 )
 const comparison = fc.oneof(
   fc.record({ key, target: fc.constant('value' as const), operand: value }),
@@ -88,25 +89,36 @@ const input: fc.Arbitrary<KvInput> = fc.oneof(
       { kind: 'revoke', lease: '7' },
       { kind: 'keepalive', lease: '7' },
       { kind: 'inspect', lease: '7' },
+      { kind: 'grant', lease: '8', ttlSeconds: 2 },
+      { kind: 'expire', lease: '7' },
+      { kind: 'expire', lease: '8' },
     ),
   },
 )
 
 /** What happens to an operation: how long before and after its instant it is called and answered, and whether it is answered, or happens. */
-const fate = fc.record({
-  input,
-  before: fc.integer({ min: 0, max: 25 }),
-  after: fc.integer({ min: 0, max: 25 }),
-  /** Revisions of other keys in between. */
-  gap: fc.constantFrom(0, 0, 0, 1),
-  outcome: fc.constantFrom('answered', 'answered', 'answered', 'silent', 'lost'),
-})
+const fateWith = (...outcomes: readonly ('answered' | 'silent' | 'lost')[]) =>
+  fc.record({
+    input,
+    before: fc.integer({ min: 0, max: 25 }),
+    after: fc.integer({ min: 0, max: 25 }),
+    /** Revisions of other keys in between. */
+    gap: fc.constantFrom(0, 0, 0, 1),
+    outcome: fc.constantFrom(...outcomes),
+  })
+const fates = {
+  usual: fateWith('answered', 'answered', 'answered', 'silent', 'lost'),
+  silent: fateWith('answered', 'silent', 'silent'),
+}
 
 /** A history that a store has made, in which some answers are lost and some requests, too. */
-export function historyArbitrary(lengthMax: number): fc.Arbitrary<KvOperation[]> {
-  return fc.array(fate, { minLength: 1, maxLength: lengthMax }).map((fates) => {
+export function historyArbitrary(
+  lengthMax: number,
+  kind: keyof typeof fates = 'usual',
+): fc.Arbitrary<KvOperation[]> {
+  return fc.array(fates[kind], { minLength: 1, maxLength: lengthMax }).map((all) => {
     const store = new ConcreteStore()
-    return fates.flatMap((each, index): KvOperation[] => {
+    return all.flatMap((each, index): KvOperation[] => {
       const instant = 10 * (index + 1)
       const input = withUniqueValues(each.input, index)
       const asked = { id: index, client: index, call: instant - each.before, input }
@@ -114,7 +126,7 @@ export function historyArbitrary(lengthMax: number): fc.Arbitrary<KvOperation[]>
       if (each.outcome === 'lost') return isWrite(input) ? [isOpen] : []
       const revision = store.revision + each.gap + (store.writes(input) ? 1 : 0)
       const output = store.do(input, revision)
-      if (each.outcome === 'silent') return isWrite(input) ? [isOpen] : []
+      if (each.outcome === 'silent' || input.kind === 'expire') return isWrite(input) ? [isOpen] : []
       return [{ ...asked, end: instant + each.after, output }]
     })
   })

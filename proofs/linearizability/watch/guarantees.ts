@@ -36,6 +36,8 @@ class Check {
   readonly #told = new Set<string>()
   /** The first revision wanted. */
   #from: number | undefined
+  /** The first one wanted of the present connection. */
+  #asked = 0
   /** The first revision that may still be told. */
   #next = 0
   /** The revision of which more fragments follow. */
@@ -51,6 +53,7 @@ class Check {
     switch (item.kind) {
       case 'created':
         this.#from ??= item.from
+        this.#asked = item.from
         this.#next = item.from
         this.#because = 'resumable'
         // What came of a revision on a connection that was lost in its middle comes again.
@@ -58,6 +61,11 @@ class Check {
         this.#partial = undefined
         return
       case 'progress':
+        if (item.revision + 1 < this.#asked)
+          this.#breach(
+            'bookmarkable',
+            `progress went back to ${item.revision}, though ${this.#asked} was asked for`,
+          )
         if (item.revision + 1 > this.#next) {
           this.#next = item.revision + 1
           this.#because = 'bookmarkable'
@@ -104,6 +112,9 @@ class Check {
       if (!isWanted(spec, event)) this.#breach('filtered', `${describeEvent(event)} was not wanted`)
       if (event.previous !== undefined && !spec.previous)
         this.#breach('filtered', `what was before ${describeEvent(event)} was not wanted`)
+      // Nothing is compacted while a proof runs.
+      if (event.previous === undefined && spec.previous && (event.type === 'delete' || event.kv.version > 1))
+        this.#breach('filtered', `what was before ${describeEvent(event)} was not told`)
       this.#told.add(name)
       last = Math.max(last, mod)
     }

@@ -31,7 +31,7 @@ const c5 = put('x/c', 5)
 const whole = record([created(2), told([a2]), told([b3]), told([a4, b4]), told([c5])])
 
 function record(items: readonly WatchItem[], spec: Partial<WatchSpec> = {}): WatchRecord {
-  return { spec: { name: 'w', prefix: '', without: [], previous: true, ...spec }, items }
+  return { spec: { name: 'w', prefix: '', without: [], previous: false, ...spec }, items }
 }
 
 describe('the guarantees of a watch', () => {
@@ -84,6 +84,13 @@ describe('the guarantees of a watch', () => {
       [created(2), told([a2]), progress(3), told([b3])],
       {},
     ],
+    [
+      'bookmarkable',
+      'progress behind what was asked for',
+      [created(2), told([a2, b3]), created(4), progress(2)],
+      {},
+    ],
+    ['filtered', 'a change without what was before', whole.items, { previous: true }],
     ['filtered', 'a key outside', [created(2), told([c5])], { prefix: 'k/' }],
     [
       'filtered',
