@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { loadDomains } from '../domains/load.ts'
 import type { ExtraCommand } from '../edges/cli/context.ts'
+import { parseAddress } from '../edges/cli/global_options.ts'
 import { ConfigError, machineName, parseRoles, type Role, readConfig, roles, splitAddress } from './config.ts'
 import type { DaemonOptions } from './daemons/connection.ts'
 import { endIncarnations, stopNode } from './down.ts'
@@ -133,7 +134,7 @@ function joining(program: Command, name: string, summary: string): Command {
   return program
     .command(name)
     .summary(summary)
-    .requiredOption('--join <host:port>', 'any member of the control plane')
+    .requiredOption('--join <host:port>', 'any member of the control plane', parseJoin)
     .option('--token <token>', 'of a service account with the role for it')
     .option('--token-file <file>', 'the same, in a file')
     .option(
@@ -143,6 +144,10 @@ function joining(program: Command, name: string, summary: string): Command {
     )
     .option('--name <name>', 'of this node', machineName())
     .addOption(new Option('--supervised', 'end when standard input does').hideHelp())
+}
+
+function parseJoin(text: string): string {
+  return parseAddress('--join', text)
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

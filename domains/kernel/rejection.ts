@@ -33,7 +33,7 @@ export const codes = {
   TOO_LARGE: { grpc: 'RESOURCE_EXHAUSTED', http: 413, title: 'It is larger than the bound' },
   OVERLOADED: { grpc: 'RESOURCE_EXHAUSTED', http: 429, title: 'A queue is full: try again later' },
   REVISION_COMPACTED: { grpc: 'OUT_OF_RANGE', http: 410, title: 'That revision is not kept' },
-  REVISION_UNKNOWN: { grpc: 'OUT_OF_RANGE', http: 400, title: 'That revision or time has not come yet' },
+  REVISION_UNKNOWN: { grpc: 'OUT_OF_RANGE', http: 400, title: 'That revision or time is not in the log' },
   HISTORY_MISMATCH: {
     grpc: 'FAILED_PRECONDITION',
     http: 409,

@@ -3,9 +3,10 @@ import type { Kind } from '../../domains/kernel/registry.ts'
 import type { ReadReply, ReadRequest } from '../control_plane.ts'
 import { type Column, columnsOf } from './columns.ts'
 import { usageError } from './exit_codes.ts'
+import { parseFilter, withUids } from './filters.ts'
 import { addGlobalOptions } from './global_options.ts'
 import { findKind, kindWords } from './kinds.ts'
-import { didYouMean, kebabCase } from './names.ts'
+import { kebabCase } from './names.ts'
 import type { ResourceNames } from './resource_names.ts'
 import type { Session, Sessions } from './session.ts'
 import { table } from './table.ts'
@@ -42,7 +43,7 @@ export function addGetCommand(program: Command, sessions: Sessions): void {
     )
     .option(
       '--filter <field=value>',
-      'only where a field, or a label as label.KEY, has that value; once for each',
+      'only where a field, or a label as label.KEY, has that value, or refers to what has that name; once for each',
       collect,
     )
     .option('--uid <uid>', 'one by its uid')
@@ -86,7 +87,8 @@ async function get(
     minRevision: options.minRevision === undefined ? undefined : revision(options.minRevision),
   }
   if (name === undefined && options.uid === undefined) {
-    const filter = parseFilter(kind, options.filter ?? [])
+    const given = parseFilter(kind, options.filter ?? [])
+    const filter = await withUids(session, kind, given, request)
     const pages = session.cloud.pages({ ...request, filter, pageSize: PAGE_SIZE })
     return await printPages(session, kind, options, scoped && project === undefined, pages)
   }
@@ -224,27 +226,6 @@ function labels(row: Row): string {
 
 function collect(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text]
-}
-
-/** Field names may be spelt as in a contract or as in a flag: `memoryMebibytes`, `memory-mebibytes`. */
-function parseFilter(kind: Kind, given: readonly string[]): Readonly<Record<string, string>> | undefined {
-  if (given.length === 0) return undefined
-  const fields = Object.keys(kind.resource.message.fields)
-  return Object.fromEntries(
-    given.map((text) => {
-      const equals = text.indexOf('=')
-      if (equals < 1) throw usageError(`--filter: ${JSON.stringify(text)} is no field=value`)
-      const key = text.slice(0, equals)
-      const value = text.slice(equals + 1)
-      if (key.startsWith('label.')) return [key, value]
-      const field = fields.find((each) => each === key || kebabCase(each) === kebabCase(key))
-      if (field !== undefined) return [field, value]
-      throw usageError(
-        `--filter: ${kind.id} has no field ${key}`,
-        didYouMean(key, fields) ?? `It has: ${fields.join(', ')}, and label.KEY`,
-      )
-    }),
-  )
 }
 
 function revision(text: string): number {

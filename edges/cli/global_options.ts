@@ -106,12 +106,15 @@ function nonEmpty(value: string | undefined): string | undefined {
 function parseServers(text: string): readonly string[] {
   const servers = text.split(',').map((server) => server.trim())
   if (servers.length > SERVERS_MAX) throw usageError(`--server: more than ${SERVERS_MAX} addresses`)
-  for (const server of servers) {
-    const [, port] = /^(?:\[[0-9a-fA-F:.]+\]|[^:[\]/\s]+):(\d{1,5})$/.exec(server) ?? []
-    if (port === undefined || Number(port) < 1 || Number(port) > 65_535)
-      throw usageError(`--server: ${JSON.stringify(server)} is no host:port, such as ${DEFAULT_SERVER}`)
-  }
-  return servers
+  return servers.map((server) => parseAddress('--server', server))
+}
+
+/** Where a member is. Throws CliError `usage`, naming the flag. */
+export function parseAddress(flag: string, text: string): string {
+  const [, port] = /^(?:\[[0-9a-fA-F:.]+\]|[^:[\]/\s]+):(\d{1,5})$/.exec(text) ?? []
+  if (port === undefined || Number(port) < 1 || Number(port) > 65_535)
+    throw usageError(`${flag}: ${JSON.stringify(text)} is no host:port, such as ${DEFAULT_SERVER}`)
+  return text
 }
 
 function parseFormat(text: string): Format {

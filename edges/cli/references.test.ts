@@ -21,10 +21,18 @@ class Instances extends FakeControlPlane {
   override async read(_: unknown, request: ReadRequest): Promise<ReadReply> {
     this.asked.push(request)
     if (request.kind === 'vm.image') throw new Rejection('PERMISSION_DENIED', 'you may not read images')
+    const { name } = request.filter ?? {}
+    if (name !== undefined) return { revision: 3, history: 'h', rows: called(name), nextPageToken: '' }
     const rows =
       request.kind === 'vm.host' ? [{ uid: 'host-uid', name: 'rack-1', ...stamps }] : [row('vm1'), row('vm2')]
     return { revision: 3, history: 'h', rows, nextPageToken: '' }
   }
+}
+
+/** What has a name: one `rack-1`, and a `front` in each of two projects. */
+function called(name: string): readonly Readonly<Record<string, unknown>>[] {
+  const uids = name === 'rack-1' ? ['host-uid'] : name === 'front' ? ['subnet-uid', 'other-uid'] : []
+  return uids.map((uid) => ({ ...row(name), uid }))
 }
 
 function row(name: string): Readonly<Record<string, unknown>> {
@@ -57,6 +65,36 @@ async function instances() {
   })
   return { control, env: { ULTRACLOUD_SERVER: `127.0.0.1:${server.port}`, ULTRACLOUD_TOKEN: TOKEN } }
 }
+
+describe('a filter by what is referred to', () => {
+  const uid = '01a21216-1fbb-7000-8d63-7298acaa06fd'
+
+  it('takes its name, as it was then, or its uid', async () => {
+    const { control, env } = await instances()
+    const filters = ['--filter', 'host=rack-1', '--filter', 'lifecycle=running']
+    await cli(['get', 'instances', '--project', 'demo', '--at', '2', ...filters], { env, registry })
+    expect(control.asked.slice(0, 2)).toMatchObject([
+      { kind: 'vm.host', filter: { name: 'rack-1' }, at: '2' },
+      { kind: 'vm.instance', filter: { host: 'host-uid', lifecycle: 'running' }, project: 'demo' },
+    ])
+    control.asked.length = 0
+    await cli(['get', 'instances', '--filter', `host=${uid}`], { env, registry })
+    expect(control.asked[0]).toMatchObject({ kind: 'vm.instance', filter: { host: uid } })
+  })
+
+  it.each([
+    ['host=rack-2', 1, 'error: NOT_FOUND: --filter host: there is no vm.host rack-2\n'],
+    [
+      'subnet=front',
+      2,
+      'error: --filter subnet: several projects have a vpc.subnet front\nSay --project NAME, or the uid.\n',
+    ],
+  ])('says of %s what is wrong', async (filter, code, stderr) => {
+    const { env } = await instances()
+    const result = await cli(['get', 'instances', '--filter', filter], { env, registry })
+    expect(result).toEqual({ code, stdout: '', stderr })
+  })
+})
 
 describe('a table', () => {
   it('has names for uids, each asked for once, and a short uid for what may not be read', async () => {

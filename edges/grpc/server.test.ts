@@ -79,6 +79,28 @@ describe('bad input', () => {
       message: expect.stringContaining('filtered by stat;') as unknown,
     })
   })
+
+  it.each([
+    [{ state: 'opne' }, 'state: "opne" is not one of open, in-use'],
+    [{ size: 'many' }, 'size: "many" is not a number'],
+    [{ size: '03', sealed: 'no' }, 'size: "03" is not a number; sealed: "no" is not true or false'],
+    [{ rules: '80' }, 'rules: it holds more than one value'],
+    [{ labels: 'a' }, 'labels: say label.<name>'],
+    [{ revision: '3' }, 'filtered by revision;'],
+  ])('a filter by %o, which nothing can match, is refused', async (filter, message) => {
+    const { client } = await grpcEdge()
+    await expect(client().read({ kind: 'toy.box', filter })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining(message) as unknown,
+    })
+  })
+
+  it('a filter by what a field can be is taken', async () => {
+    const { client, control } = await grpcEdge()
+    const filter = { state: 'in-use', size: '3', ratio: '0.5', sealed: 'false', note: '', 'label.a': 'b' }
+    await client().read({ kind: 'toy.box', filter })
+    expect(control.reads).toMatchObject([{ filter }])
+  })
 })
 
 describe('the client', () => {

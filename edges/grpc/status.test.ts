@@ -33,6 +33,14 @@ describe('a rejection over gRPC', () => {
     expect(fromServiceError(serviceError({ code }), 'OUTCOME_UNKNOWN').code).toBe(expected)
   })
 
+  it('says what no connection came of, and nothing of how grpc-js looks for one', () => {
+    const details =
+      'No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:1. Resolution note: '
+    expect(fromServiceError(serviceError({ code: status.UNAVAILABLE, details })).message).toBe(
+      'no connection: connect ECONNREFUSED 127.0.0.1:1',
+    )
+  })
+
   it('takes too long when only a read was asked for', () => {
     expect(fromServiceError(serviceError({ code: status.DEADLINE_EXCEEDED })).code).toBe('TIMEOUT')
   })

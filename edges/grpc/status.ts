@@ -37,7 +37,17 @@ function shortened(message: string): string {
 export function fromServiceError(error: ServiceError, unanswered: Code = 'UNAVAILABLE'): Rejection {
   const code = String(error.metadata?.get(CODE_TRAILER)[0] ?? '')
   if (code in codes) return new Rejection(code as Code, error.details, detailsOf(error))
-  return new Rejection(codeOf(error.code, unanswered), error.details || error.message)
+  return new Rejection(
+    codeOf(error.code, unanswered),
+    unconnected(error.details) ?? (error.details || error.message),
+  )
+}
+
+/** What grpc-js says of a connection that was not made, without what it says of its own workings. */
+function unconnected(details: string): string | undefined {
+  const [, reason] =
+    /^No connection established\. Last error: (?:Error: )?(.*?)\.? Resolution note:/s.exec(details) ?? []
+  return reason === undefined ? undefined : `no connection: ${reason}`
 }
 
 function detailsOf(error: ServiceError): Details {

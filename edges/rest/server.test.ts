@@ -202,6 +202,7 @@ describe('bad input', () => {
       'INVALID_ARGUMENT',
       'verbose: unknown parameter',
     ],
+    ['a filter of the wrong type', '/api/v1/toy/boxes?size=many', 400, 'INVALID_ARGUMENT', 'not a number'],
     ['a filter by no field', '/api/v1/toy/boxes?stat=open', 400, 'INVALID_ARGUMENT', 'stat'],
     [
       'a parameter given twice',

@@ -44,6 +44,18 @@ describe('saving a backup', () => {
     expect(await readdir(directory)).toEqual(['a.backup'])
   })
 
+  it('says which directory is not there', async () => {
+    const directory = join(await temporaryDirectory(), 'nowhere')
+    const saving = saveBackup(join(directory, 'a.backup'), inPieces(Buffer.alloc(1)), {
+      force: false,
+      signal: never,
+    })
+    await expect(saving).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: `there is no directory ${directory}`,
+    })
+  })
+
   it('replaces nothing that came meanwhile', async () => {
     const directory = await temporaryDirectory()
     const path = join(directory, 'a.backup')

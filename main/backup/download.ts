@@ -23,7 +23,7 @@ export interface SaveOptions {
 
 /**
  * Saves a backup as a file of mode 0600. It is written under another name, read again, checked and synced, and only then gets its name:
- * what has the name is whole. Throws Rejection ALREADY_EXISTS without `force`, BackupError when what came is not sound, and the signal's reason.
+ * what has the name is whole. Throws Rejection ALREADY_EXISTS without `force`, NOT_FOUND without a directory for it, BackupError when what came is not sound, and the signal's reason.
  */
 export async function saveBackup(
   path: string,
@@ -33,6 +33,7 @@ export async function saveBackup(
   const { force, signal } = options
   if (!force) await refuseExisting(path)
   const whole = resolve(path)
+  await access(dirname(whole)).catch(() => reject('NOT_FOUND', `there is no directory ${dirname(whole)}`))
   const partial = join(dirname(whole), `.${basename(whole)}.${process.pid}.partial`)
   try {
     const { bytes, sha256 } = await write(partial, chunks, options)

@@ -9,6 +9,7 @@ import { ApiClient } from '../../edges/grpc/client.ts'
 import { daemonToken } from '../accounts.ts'
 import { bootstrap } from '../bootstrap.ts'
 import { type MemberNode, startMember } from '../node.ts'
+import { runUltracloud } from '../testing_node.ts'
 import { Connection } from './connection.ts'
 
 let directory: string
@@ -127,6 +128,13 @@ describe('a daemon’s connection', () => {
     await expect(nobody.command('iam.CreateOrganization', { name: 'z' })).rejects.toMatchObject({
       code: 'UNAVAILABLE',
     })
+  })
+})
+
+describe('where a daemon joins', () => {
+  it('is an address, and wrong before anything is tried when it is none', async () => {
+    const { code, stderr } = await runUltracloud(['host', '--join', 'nonsense', '--token', 'x'])
+    expect([code, stderr]).toEqual([2, 'error: --join: "nonsense" is no host:port, such as 127.0.0.1:7420\n'])
   })
 })
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import { newCommandId } from '../../domains/kernel/uuid.ts'
 import { loadDomains } from '../../domains/load.ts'
+import { speaksTls } from '../../edges/cli/dial.ts'
 import type { CommandReply, FeedBatch } from '../../edges/control_plane.ts'
 import { Api } from '../../edges/grpc/api.ts'
 import { ApiClient } from '../../edges/grpc/client.ts'
@@ -11,6 +12,7 @@ import { WatchedTls } from '../../log/tls/watched.ts'
 import { retried } from './retry.ts'
 
 const HEARTBEAT_MS = 1000
+const DIAL_MS = 5000
 /** A member this far behind the leader is no longer taken to be only behind. */
 const BEHIND_MS = 5000
 const BEHIND_PAUSE_MS = 200
@@ -31,22 +33,44 @@ export interface DaemonOptions {
 export class Connection {
   readonly #client: ApiClient
   readonly #tls: WatchedTls | undefined
+  readonly #join: string
   readonly #log: (line: string) => void
   readonly #stopped = new AbortController()
   readonly #running: Promise<void>[] = []
   #beat: (() => void) | undefined
+  #askedForTls = false
 
   /** Throws TlsError for a file of authorities that is none. */
   static async open({ join, token, caFile, log }: DaemonOptions): Promise<Connection> {
     const tls = caFile === undefined ? undefined : await WatchedTls.open({ caFile }, log)
     const secured = tls === undefined ? undefined : new TlsChannelCredentials(tls, checkHost)
-    return new Connection(new ApiClient(new Api(await loadDomains()), join, token, secured), tls, log)
+    const client = new ApiClient(new Api(await loadDomains()), join, token, secured)
+    return new Connection(client, join, tls, log)
   }
 
-  private constructor(client: ApiClient, tls: WatchedTls | undefined, log: (line: string) => void) {
+  private constructor(
+    client: ApiClient,
+    join: string,
+    tls: WatchedTls | undefined,
+    log: (line: string) => void,
+  ) {
     this.#client = client
+    this.#join = join
     this.#tls = tls
     this.#log = log
+  }
+
+  /** Says what does not get through. A member that wants TLS ends a connection in plaintext without a word that tells why: that is found out. */
+  #say(line: string): void {
+    this.#log(line)
+    if (this.#tls !== undefined || this.#askedForTls) return
+    this.#askedForTls = true
+    void speaksTls(this.#join, DIAL_MS).then((speaks) => {
+      if (speaks)
+        this.#log(
+          `${this.#join} speaks TLS: give the authorities that its certificate is of, with --ca-file or ULTRACLOUD_CA`,
+        )
+    })
   }
 
   /**
@@ -58,7 +82,7 @@ export class Connection {
     return retried(
       () => this.#client.command({ type, data, commandId }),
       this.#stopped.signal,
-      ({ message }) => this.#log(`${type} is tried until it gets through: ${message}`),
+      ({ message }) => this.#say(`${type} is tried until it gets through: ${message}`),
     )
   }
 
@@ -77,7 +101,7 @@ export class Connection {
       slice,
       fromRevision: 0,
       history: '',
-      onInterruption: (why: Rejection) => this.#log(`the feed was interrupted: ${why.message}`),
+      onInterruption: (why: Rejection) => this.#say(`the feed was interrupted: ${why.message}`),
     }
     const { signal } = this.#stopped
     let refusedSince: number | undefined

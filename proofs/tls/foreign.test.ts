@@ -10,6 +10,7 @@ import { loadDomains } from '../../domains/load.ts'
 import { type CliResult, cli } from '../../edges/cli/testing_cli.ts'
 import { runTool, type ToolResult } from '../../edges/testing/run_tool.ts'
 import { bootstrap } from '../../main/bootstrap.ts'
+import { Connection } from '../../main/daemons/connection.ts'
 import { type MemberNode, startMember } from '../../main/node.ts'
 import { until } from '../failover/until.ts'
 import { EXPIRED_DAYS, type Paper, Papers } from './papers.ts'
@@ -224,6 +225,30 @@ describe('the command line', () => {
     const address = `127.0.0.1:${(server.address() as AddressInfo).port}`
     const { code, stderr } = await status(address, '--ca-file', papers.caFile)
     expect([code, stderr]).toEqual([3, expect.stringMatching(/purpose/)])
+  })
+})
+
+describe('a daemon', () => {
+  it('without --ca-file says what it lacks, and goes on trying', async () => {
+    const lines: string[] = []
+    const options = {
+      join: node.grpcAddress,
+      token,
+      name: 'two',
+      log: (line: string) => void lines.push(line),
+    }
+    const connection = await Connection.open(options)
+    const host = { name: 'two', vcpus: 1, memoryMebibytes: 1024, acceleration: 'tcg' }
+    const refused = expect(connection.command('vm.RegisterHost', host)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+    })
+    await until('it knows why', WAIT_MS, () => lines[1])
+    await connection.close()
+    await refused
+    expect(lines).toEqual([
+      expect.stringMatching(/^vm\.RegisterHost is tried until it gets through: /),
+      `${node.grpcAddress} speaks TLS: give the authorities that its certificate is of, with --ca-file or ULTRACLOUD_CA`,
+    ])
   })
 })
 
