@@ -40,6 +40,41 @@ test.each(['run.ts', 'bench/run.ts'])('%s without a name lists what there is', a
   expect(ended.stderr).not.toMatch(/^names: .*\brun\b/m)
 })
 
+const programs = [
+  ...['crash', 'durability', 'failover', 'sim', 'surface'].map((name) => ['run.ts', 'proof', name] as const),
+  ...['commands', 'log', 'rebuild'].map((name) => ['bench/run.ts', 'bench', name] as const),
+]
+
+test.each(programs)(
+  '%s: %s %s says what it takes, and what it does not',
+  async (script, kind, name) => {
+    const call = (option: string) =>
+      new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
+        execFile(
+          process.execPath,
+          [join(import.meta.dirname, script), name, option],
+          (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr }),
+        )
+      })
+    const said = `npm run ${kind} -- ${name}`
+    const [helped, refused] = await Promise.all([call('--help'), call('--nonsense')])
+    expect(helped).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining(said) })
+    expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(said) })
+    expect(refused.stderr).toMatch(/^error: Unknown option '--nonsense'/)
+    expect(refused.stderr).not.toContain('    at ')
+  },
+  60_000,
+)
+
+test('every program in the list of benchmarks is one', async () => {
+  const { stderr } = await new Promise<{ stderr: string }>((resolve) => {
+    execFile(process.execPath, [join(import.meta.dirname, 'bench', 'run.ts')], (_error, _stdout, stderr) =>
+      resolve({ stderr }),
+    )
+  })
+  expect(stderr).toMatch(/^names: commands, log, rebuild$/m)
+})
+
 test('a proof is found by the name of its folder', async () => {
   const ended = await new Promise<string>((resolve) => {
     execFile(process.execPath, [join(import.meta.dirname, 'run.ts')], (_error, _stdout, stderr) =>

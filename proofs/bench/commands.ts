@@ -1,30 +1,22 @@
-/**
- * `npm run bench -- commands [--seconds N] [--runs N] [--resources N]`: commands a second with one member and with three, how long a member
- * with many resources takes to start and what memory it takes, and how fast its tables are built anew.
- */
+/** `npm run bench -- commands`: see `--help`. */
 import { availableParallelism, loadavg } from 'node:os'
-import { parseArgs } from 'node:util'
 import { writeResult } from '../result.ts'
+import { Usage } from '../usage.ts'
 import { measureStartUp } from './commands/start_up.ts'
 import { measureThroughput } from './commands/throughput.ts'
 
-function positive(name: string, text: string, maximum: number): number {
-  const number = Number(text)
-  if (!(number > 0 && number <= maximum))
-    throw new RangeError(`--${name} takes a number up to ${maximum}, not ${text}`)
-  return number
-}
+const usage = new Usage(`npm run bench -- commands [--seconds N] [--runs N] [--resources N]
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '3' },
-    runs: { type: 'string', default: '5' },
-    resources: { type: 'string', default: '100000' },
-  },
+Measures commands a second with one member and with three, in N runs (5) of N seconds (3); how long a member with N resources (100000) takes to
+start and what memory it takes; and how fast its tables are built anew. Writes work/bench/commands/latest/result.json.`)
+const values = usage.parse({
+  seconds: { type: 'string', default: '3' },
+  runs: { type: 'string', default: '5' },
+  resources: { type: 'string', default: '100000' },
 })
-const seconds = positive('seconds', values.seconds, 60)
-const runs = Math.floor(positive('runs', values.runs, 100))
-const resources = Math.floor(positive('resources', values.resources, 10_000_000))
+const seconds = usage.positive('seconds', values.seconds, 60)
+const runs = usage.whole('runs', values.runs, 1, 100)
+const resources = usage.whole('resources', values.resources, 1, 10_000_000)
 const say = (line: string): void => console.error(line)
 
 const [loadAtStart] = loadavg()

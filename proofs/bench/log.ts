@@ -1,10 +1,7 @@
-/**
- * `npm run bench -- log [--runs N] [--seconds N] [--keys N] [--only MEASURE]… [--quick]`: the log and its etcd API beside etcd-server
- * of Debian, on the same machine and disk and with the same client, by turns.
- */
+/** `npm run bench -- log`: see `--help`. */
 import { availableParallelism, loadavg } from 'node:os'
-import { parseArgs } from 'node:util'
 import { writeResult } from '../result.ts'
+import { Usage } from '../usage.ts'
 import { batches } from './log/batches.ts'
 import { Clusters } from './log/clusters.ts'
 import { failover } from './log/failover.ts'
@@ -30,27 +27,26 @@ const measures: readonly Measure[] = [
   restart,
 ]
 
-const { values } = parseArgs({
-  options: {
-    runs: { type: 'string' },
-    seconds: { type: 'string' },
-    keys: { type: 'string', default: '1' },
-    only: { type: 'string', multiple: true, default: [] },
-    quick: { type: 'boolean', default: false },
-  },
+const names = measures.map(({ name }) => name)
+const usage = new Usage(`npm run bench -- log [--runs N] [--seconds N] [--keys N] [--only MEASURE]… [--quick]
+
+Measures the log and its etcd API beside etcd-server of Debian, on the same machine and disk and with the same client, by turns, in N
+runs (5) of N seconds (5), with puts to N keys (1). --quick takes one run of 0.3 seconds, which shows that all measures work, and no more.
+--only takes one measure, and may be given again: ${names.join(', ')}.
+
+Prints a table with ratios to etcd. Writes work/bench/log/latest/result.json, or, when it is quick or not of all measures,
+work/bench/log-part/latest/result.json. Exits 1 when a target is missed.`)
+const values = usage.parse({
+  runs: { type: 'string' },
+  seconds: { type: 'string' },
+  keys: { type: 'string', default: '1' },
+  only: { type: 'string', multiple: true, default: [] },
+  quick: { type: 'boolean', default: false },
 })
 
-function positive(name: string, text: string, maximum: number): number {
-  const number = Number(text)
-  if (!(number > 0 && number <= maximum))
-    throw new RangeError(`--${name} takes a number up to ${maximum}, not ${text}`)
-  return number
-}
-
 function wanted(): readonly Measure[] {
-  const names = measures.map(({ name }) => name)
   const unknown = values.only.find((name) => !names.includes(name))
-  if (unknown !== undefined) throw new RangeError(`--only takes one of ${names.join(', ')}, not ${unknown}`)
+  if (unknown !== undefined) usage.refuse(`--only takes one of ${names.join(', ')}, not ${unknown}`)
   return values.only.length === 0 ? measures : measures.filter(({ name }) => values.only.includes(name))
 }
 
@@ -61,9 +57,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 const selected = wanted()
 await using clusters = new Clusters(values.quick)
 const context: Context = {
-  runs: Math.floor(positive('runs', values.runs ?? (values.quick ? '1' : '5'), 100)),
-  seconds: positive('seconds', values.seconds ?? (values.quick ? '0.3' : '5'), 600),
-  keys: Math.floor(positive('keys', values.keys, 64)),
+  runs: usage.whole('runs', values.runs ?? (values.quick ? '1' : '5'), 1, 100),
+  seconds: usage.positive('seconds', values.seconds ?? (values.quick ? '0.3' : '5'), 600),
+  keys: usage.whole('keys', values.keys, 1, 64),
   quick: values.quick,
   clusters,
   say: (line) => console.error(line),

@@ -1,24 +1,24 @@
-/**
- * `npm run bench -- rebuild [--events N] [--runs N]`: how fast the rows of all projections are built anew from a log of networks,
- * instances, ports and records, through the runner, to a file that is whole, indexed and on disk.
- */
+/** `npm run bench -- rebuild`: see `--help`. */
 import { availableParallelism, loadavg } from 'node:os'
-import { parseArgs } from 'node:util'
 import { writeResult } from '../result.ts'
+import { Usage } from '../usage.ts'
 import { measureRebuildOfMix } from './rebuild/measure.ts'
 
 const TARGET_EVENTS_PER_SECOND = 100_000
 
-const { values } = parseArgs({
-  options: { events: { type: 'string', default: '200000' }, runs: { type: 'string', default: '3' } },
+const usage = new Usage(`npm run bench -- rebuild [--events N] [--runs N]
+
+Measures how fast the rows of all projections are built anew from a log of N events (200000) of networks, instances, ports and records,
+through the runner, to a file that is whole, indexed and on disk: the best of N runs (3). Writes work/bench/rebuild/latest/result.json.`)
+const values = usage.parse({
+  events: { type: 'string', default: '200000' },
+  runs: { type: 'string', default: '3' },
 })
-const events = Number(values.events)
-const runs = Number(values.runs)
-if (!(events > 0 && events <= 10_000_000 && runs > 0 && runs <= 100))
-  throw new RangeError('--events takes a number up to 10000000, and --runs one up to 100')
+const events = usage.whole('events', values.events, 1, 10_000_000)
+const runs = usage.whole('runs', values.runs, 1, 100)
 
 const [loadAtStart] = loadavg()
-const rebuild = await measureRebuildOfMix(Math.floor(events), Math.floor(runs))
+const rebuild = await measureRebuildOfMix(events, runs)
 const figures = [
   `${rebuild.events_per_second.toFixed(0)} events/s`,
   `${rebuild.entries_per_second.toFixed(0)} entries/s`,

@@ -1,6 +1,6 @@
-/** `npm run proof -- crash [--crashes N] [--seed N] [--kills N] [--bugs]`: storage is crashed at every write and sync, and killed. */
-import { parseArgs } from 'node:util'
+/** `npm run proof -- crash`: see `--help`. */
 import { writeResult } from '../result.ts'
+import { Usage } from '../usage.ts'
 import { storageBugs } from './bugs.ts'
 import { Explorer } from './explorer.ts'
 import { proveKills } from './kills.ts'
@@ -9,17 +9,20 @@ import { huntStorageBug, type StorageHunt } from './sow.ts'
 const CRASHES_PER_SEED = 5000
 const BUG_CRASHES_MAX = 50_000
 
-const { values } = parseArgs({
-  options: {
-    crashes: { type: 'string', default: '100000' },
-    kills: { type: 'string', default: '20' },
-    seed: { type: 'string', default: '1' },
-    bugs: { type: 'boolean', default: false },
-  },
+const usage = new Usage(`npm run proof -- crash [--crashes N] [--kills N] [--seed N] [--bugs]
+
+Crashes the storage of the log on a simulated disk N times (100000), before, in and after its writes and syncs, then kills a process
+that writes to a real one N times (20): nothing that was acknowledged may be lost. --bugs also sows each known bug of storage, and counts
+the crashes until it is found. Writes work/crash/latest/result.json; exits 1 when anything was lost, or a bug was not found.`)
+const values = usage.parse({
+  crashes: { type: 'string', default: '100000' },
+  kills: { type: 'string', default: '20' },
+  seed: { type: 'string', default: '1' },
+  bugs: { type: 'boolean', default: false },
 })
-const [crashesMax, kills, seed] = [Number(values.crashes), Number(values.kills), Number(values.seed)]
-if (![crashesMax, kills, seed].every((number) => Number.isSafeInteger(number) && number >= 0))
-  throw new RangeError('--crashes, --kills and --seed take whole numbers')
+const crashesMax = usage.whole('crashes', values.crashes, 0, 1_000_000_000)
+const kills = usage.whole('kills', values.kills, 0, 1_000_000)
+const seed = usage.whole('seed', values.seed, 0, 0x7fff_ffff)
 
 const failures: string[] = []
 let [crashes, inRecovery, flips, operations] = [0, 0, 0, 0]

@@ -1,12 +1,18 @@
-/** `npm run proof -- durability [--cycles N]`: a member is killed at random moments while clients write, then backed up, wiped and restored. */
-import { parseArgs } from 'node:util'
+/** `npm run proof -- durability`: see `--help`. */
 import { writeResult } from '../result.ts'
+import { Usage } from '../usage.ts'
 import { proveDurability } from './prove.ts'
 
-const { values } = parseArgs({ options: { cycles: { type: 'string', default: '20' } } })
-const cycles = Number(values.cycles)
-if (!Number.isInteger(cycles) || cycles < 1 || cycles > 1000)
-  throw new RangeError(`--cycles takes a number from 1 to 1000, not ${values.cycles}`)
+const usage = new Usage(`npm run proof -- durability [--cycles N]
+
+Kills a member at N random moments (20) while clients write, then backs it up, wipes and restores it: no acknowledged command may be lost
+or doubled. Writes work/durability/latest/result.json; exits 1 when one was.`)
+const cycles = usage.whole(
+  'cycles',
+  usage.parse({ cycles: { type: 'string', default: '20' } }).cycles,
+  1,
+  1000,
+)
 try {
   const figures = await proveDurability(cycles, (line) => console.log(line))
   const path = await writeResult('durability', { success: true, cycles, ...figures })

@@ -1,16 +1,22 @@
-/** `npm run proof -- failover [--rounds N]`: leaders are killed, stand still and are told to end while commands flow. */
-import { parseArgs } from 'node:util'
+/** `npm run proof -- failover`: see `--help`. */
 import { writeResult } from '../result.ts'
+import { Usage } from '../usage.ts'
 import { proveFailover } from './prove.ts'
 
 /** The others go on within two election timeouts, upper end of the range, in the median; none takes more than five. */
 const MEDIAN_TIMEOUTS_MAX = 2
 const TIMEOUTS_MAX = 5
 
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' } } })
-const rounds = Number(values.rounds)
-if (!Number.isInteger(rounds) || rounds < 1 || rounds > 1000)
-  throw new RangeError(`--rounds takes a number from 1 to 1000, not ${values.rounds}`)
+const usage = new Usage(`npm run proof -- failover [--rounds N]
+
+Kills leaders of three processes, has them stand still and tells them to end, N times each (5), while commands flow, and measures how long
+nothing is answered. Writes work/failover/latest/result.json; exits 1 when that is too long, or a command was lost or doubled.`)
+const rounds = usage.whole(
+  'rounds',
+  usage.parse({ rounds: { type: 'string', default: '5' } }).rounds,
+  1,
+  1000,
+)
 try {
   const figures = await proveFailover(rounds, (line) => console.log(line))
   const { election_timeout_ms_max: timeout, failover_ms_median: median, failover_ms_max: longest } = figures

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { allBugs } from './bugs/all.ts'
 import type { SimulationOptions } from './options.ts'
 import type { SimulationRange } from './prove.ts'
 
@@ -41,6 +43,11 @@ export function parseArguments(args: readonly string[]): Arguments {
     },
   })
   const { help, bugs, replay } = values
+  if (replay !== '' && !existsSync(replay)) throw new RangeError(`--replay: there is no file ${replay}`)
+  if (!allBugs.some(({ name }) => name.includes(values.only)))
+    throw new RangeError(`--only: no bug has ${values.only} in its name`)
+  if (values.write && values.only !== '')
+    throw new RangeError('--write puts a table of all bugs into the document, not of --only some')
   return {
     task: help ? 'help' : bugs ? 'bugs' : replay === '' ? 'simulate' : 'replay',
     range: {

@@ -1,6 +1,7 @@
 /** `npm run proof -- sim`: see `--help`. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Usage } from '../usage.ts'
 import { type Arguments, parseArguments, usage } from './arguments.ts'
 import { measureBugs } from './bugs/measure.ts'
 import type { SimulationOptions } from './options.ts'
@@ -23,7 +24,7 @@ interface Saved {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const parsed = parseArguments(args)
+  const parsed = understood(args)
   switch (parsed.task) {
     case 'help':
       console.log(usage)
@@ -34,6 +35,14 @@ async function main(args: readonly string[]): Promise<number> {
       return replay(parsed.file)
     case 'simulate':
       return prove(parsed)
+  }
+}
+
+function understood(args: readonly string[]): Arguments {
+  try {
+    return parseArguments(args)
+  } catch (error) {
+    return new Usage(usage).refuse((error as Error).message)
   }
 }
 

@@ -6,7 +6,7 @@ import { decodeRecord } from '../../../domains/kernel/record.ts'
 import type { Log } from '../../../log/log.ts'
 import { Runner } from '../../../projections/kernel/runner.ts'
 import { until } from '../../failover/until.ts'
-import { openMemberLog } from '../open_log.ts'
+import { openMemberLog } from '../log/open_log.ts'
 import { median } from './load.ts'
 import type { Rebuild } from './rebuild.ts'
 

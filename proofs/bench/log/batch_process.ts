@@ -4,8 +4,8 @@
  */
 import { createInterface } from 'node:readline'
 import { type Log, LogError } from '../../../log/log.ts'
-import { openMemberLog } from '../open_log.ts'
 import { VALUE_BYTES } from './keys.ts'
+import { openMemberLog } from './open_log.ts'
 
 /** Entries of a proposal, and proposals that are not committed yet. */
 const BATCH = 256

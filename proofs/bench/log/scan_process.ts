@@ -5,8 +5,8 @@
  */
 import type { Log } from '../../../log/log.ts'
 import { until } from '../../failover/until.ts'
-import { openMemberLog } from '../open_log.ts'
 import { VALUE_BYTES } from './keys.ts'
+import { openMemberLog } from './open_log.ts'
 import type { ScanResult } from './scan.ts'
 
 const LEADER_TIMEOUT_MS = 30_000

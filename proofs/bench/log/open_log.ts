@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import type { Log } from '../../log/log.ts'
-import { openLog } from '../../log/node.ts'
-import { listenOf, readConfig, splitAddress } from '../../main/config.ts'
-import { logDirectory } from '../../main/member_files.ts'
+import type { Log } from '../../../log/log.ts'
+import { openLog } from '../../../log/node.ts'
+import { listenOf, readConfig, splitAddress } from '../../../main/config.ts'
+import { logDirectory } from '../../../main/member_files.ts'
 
 /** Opens the log of a member of a cluster, with nothing above it. A failure of it ends the process. */
 export async function openMemberLog(directory: string, configFile: string): Promise<Log> {
