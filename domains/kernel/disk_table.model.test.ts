@@ -226,10 +226,15 @@ function asked(table: ReadTable<Row, never, 'group'>): string {
   ] as const
   const ranges = intervals.map(([from, to]) => [
     [...table.range(from, to)],
+    [...table.keys(from, to)],
     table.countRange(from, to),
     table.get(from),
   ])
-  const groups = ['x', 'y', 'z'].map((group) => [table.list('group', group), table.count('group', group)])
+  const groups = ['x', 'y', 'z'].map((group) => [
+    table.list('group', group),
+    [...table.listKeys('group', group, 'b')],
+    table.count('group', group),
+  ])
   return JSON.stringify([[...table.values()], table.size, ranges, groups], undefined, 1)
 }
 

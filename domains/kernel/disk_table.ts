@@ -67,11 +67,13 @@ export class DiskTable<Row extends object, I extends string>
   }
 
   list(index: I, key: string): readonly Row[] {
-    const found: Row[] = []
+    return [...this.listKeys(index, key)].map((at) => this.#row(at))
+  }
+
+  *listKeys(index: I, key: string, from = ''): IterableIterator<string> {
     const start = key + SEPARATOR
-    for (const entry of this.#index(index).range(start, key + AFTER_SEPARATOR))
-      found.push(this.#row(entry.slice(start.length)))
-    return found
+    for (const entry of this.#index(index).range(start + from, key + AFTER_SEPARATOR))
+      yield entry.slice(start.length)
   }
 
   count(index: I, key: string): number {
@@ -91,6 +93,10 @@ export class DiskTable<Row extends object, I extends string>
     for (const key of this.#keys.range(from, to)) yield this.#row(key)
   }
 
+  keys(from: string, to?: string): IterableIterator<string> {
+    return this.#keys.range(from, to)
+  }
+
   countRange(from: string, to?: string): number {
     if (isOne(from, to)) return this.get(from) === undefined ? 0 : 1
     return this.#keys.count(from, to)
@@ -108,9 +114,11 @@ export class DiskTable<Row extends object, I extends string>
   }
 
   delete(key: string): void {
-    const before = this.get(key)
-    if (before === undefined) throw new RangeError(`${this.name}: no row ${key} to delete`)
-    this.#rows.set(key, undefined)
+    const before = this.#rows.set(key, undefined)
+    if (before === undefined) {
+      this.#rows.undo(key, undefined)
+      throw new RangeError(`${this.name}: no row ${key} to delete`)
+    }
     this.#change(key, before, undefined)
     this.#journal.record({ table: this, key, before, after: undefined })
   }

@@ -60,8 +60,11 @@ export class MemoryTable<
   }
 
   list(index: I, key: string): readonly Row[] {
-    const keys = named(this.#index, index)[2].get(key) ?? []
-    return [...keys].map((at) => this.#rows.get(at) as Row)
+    return [...this.listKeys(index, key)].map((at) => this.#rows.get(at) as Row)
+  }
+
+  *listKeys(index: I, key: string, from = ''): IterableIterator<string> {
+    yield* named(this.#index, index)[2].get(key)?.range(from) ?? []
   }
 
   count(index: I, key: string): number {
@@ -78,6 +81,10 @@ export class MemoryTable<
 
   *range(from: string, to?: string): IterableIterator<Row> {
     for (const key of this.#keys.range(from, to)) yield this.#rows.get(key) as Row
+  }
+
+  keys(from: string, to?: string): IterableIterator<string> {
+    return this.#keys.range(from, to)
   }
 
   countRange(from: string, to?: string): number {

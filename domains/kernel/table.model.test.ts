@@ -48,6 +48,7 @@ function made(journal: Journal) {
 function check(table: ReturnType<typeof made>, model: ReadonlyMap<string, Row>): void {
   const rows = [...model].sort(([a], [b]) => (a < b ? -1 : 1))
   expect([...table.values()]).toEqual(rows.map(([, each]) => each))
+  expect([...table.keys('b', 'd')]).toEqual(rows.map(([at]) => at).filter((at) => at >= 'b' && at < 'd'))
   expect([...table.values('c')]).toEqual(rows.filter(([at]) => at > 'c').map(([, each]) => each))
   expect(table.size).toBe(model.size)
   for (const seat of ['1', '2', '3'])
@@ -55,6 +56,8 @@ function check(table: ReturnType<typeof made>, model: ReadonlyMap<string, Row>):
   for (const group of ['x', 'y']) {
     const members = rows.filter(([, each]) => each.group === group).map(([, each]) => each)
     expect(table.list('group', group)).toEqual(members)
+    const late = rows.filter(([at, each]) => at >= 'b' && each.group === group)
+    expect([...table.listKeys('group', group, 'b')]).toEqual(late.map(([at]) => at))
     expect(table.count('group', group)).toBe(members.length)
     expect(table.sum('amount', group)).toBe(members.reduce((total, { amount }) => total + amount, 0))
   }

@@ -80,6 +80,8 @@ export interface ReadTable<
   find(index: U, key: string): Row | undefined
   /** The rows under a key of an index, in the order of their table keys. */
   list(index: I, key: string): readonly Row[]
+  /** The table keys of `list`, from `from` on where given. Reads no row. */
+  listKeys(index: I, key: string, from?: string): IterableIterator<string>
   count(index: I, key: string): number
   /** The total under a key; 0 where there is nothing. */
   sum(total: S, key: string): number
@@ -87,6 +89,8 @@ export interface ReadTable<
   values(after?: string): IterableIterator<Row>
   /** The rows whose keys are not less than `from`, and less than `to` where that is given, in their order. */
   range(from: string, to?: string): IterableIterator<Row>
+  /** The keys of `range`. Reads no row. */
+  keys(from: string, to?: string): IterableIterator<string>
   /** How many rows `range` gives. */
   countRange(from: string, to?: string): number
   /**

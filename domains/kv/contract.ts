@@ -32,6 +32,9 @@ export function afterRestore({ revision }: Progress): Progress {
   return { revision: revision + RESTORE_JUMP, compacted: revision + RESTORE_JUMP }
 }
 
+/** The rows are too many for one entry: they go in the entries that follow, and until then nobody reads or writes keys. */
+const Swept = z.literal(true).optional()
+
 const write = { permission: 'kv.keys.write', scope: 'system', recorded: false } as const
 const lease = { permission: 'kv.leases.write', scope: 'system', recorded: false } as const
 
@@ -87,6 +90,12 @@ export default contract({
       request: { id: [1, LeaseId] },
       result: { revision: [1, Revision] },
     }),
+    Sweep: command({
+      ...write,
+      doc: 'Takes out some of the rows of what is deleted and too large to go at once',
+      request: {},
+      result: { revision: [1, Revision] },
+    }),
   },
   events: {
     Put: event({
@@ -98,10 +107,12 @@ export default contract({
       lease: [6, LeaseId],
     }),
     /** Every key there was in an interval: a bounded event, however many they were. */
-    Deleted: event({ revision: [1, Revision], key: [2, Key], rangeEnd: [3, Bytes] }),
+    Deleted: event({ revision: [1, Revision], key: [2, Key], rangeEnd: [3, Bytes], swept: [4, Swept] }),
     Compacted: event({ revision: [1, Revision] }),
     LeaseGranted: event({ id: [1, LeaseId], ttlSeconds: [2, z.int().min(1)] }),
     /** The keys attached to it are deleted in this revision; with none, it is the one before still. */
-    LeaseRevoked: event({ id: [1, LeaseId], revision: [2, Revision] }),
+    LeaseRevoked: event({ id: [1, LeaseId], revision: [2, Revision], swept: [3, Swept] }),
+    /** The next so many rows of what is being swept are gone. */
+    Swept: event({ rows: [1, z.int().min(1)] }),
   },
 })

@@ -1,41 +1,35 @@
 import type { Evolve, NewHistory, Tables } from '../kernel/domain.ts'
 import { afterRestore, BEGINNING } from './contract.ts'
-import { bounds } from './range.ts'
+import { bounds } from './interval.ts'
 import type state from './state.ts'
+import { NOTHING, sweep } from './sweep.ts'
 
 type Store = Tables<typeof state>
-
-const ROWS_AT_ONCE = 1000
 
 export const evolve: Evolve<typeof state> = {
   Put: (store, { revision, key, value, createRevision, version, lease }) => {
     advance(store, revision)
     store.keys.put(key, { key, value, createRevision, modRevision: revision, version, lease })
   },
-  Deleted: (store, { revision, key, rangeEnd }) => {
+  Deleted: (store, { revision, key, rangeEnd, swept }) => {
     advance(store, revision)
     const [from, to] = bounds(key, rangeEnd)
-    deleteRange(store, from, to)
+    if (swept) {
+      const { intervals, lease } = store.sweep.get('current') ?? NOTHING
+      store.sweep.put('current', { intervals: [...intervals, { from, to: to ?? null }], lease })
+    } else for (const row of [...store.keys.range(from, to)]) store.keys.delete(row.key)
   },
   Compacted: ({ progress }, { revision }) => {
     progress.put('current', { ...(progress.get('current') ?? BEGINNING), compacted: revision })
   },
   LeaseGranted: ({ leases }, lease) => leases.put(lease.id, lease),
-  LeaseRevoked: (store, { id, revision }) => {
+  LeaseRevoked: (store, { id, revision, swept }) => {
     advance(store, revision)
-    for (const { key } of store.keys.list('lease', id)) store.keys.delete(key)
+    if (swept) store.sweep.put('current', { intervals: [], lease: { id, from: '' } })
+    else for (const { key } of store.keys.list('lease', id)) store.keys.delete(key)
     store.leases.delete(id)
   },
-}
-
-/** Some rows at a time: a table on disk still has in memory what it has just read, when a row is deleted. */
-function deleteRange({ keys }: Store, from: string, to: string | undefined): void {
-  for (let next: string | undefined = from; next !== undefined; ) {
-    const some: string[] = []
-    for (const { key } of keys.range(next, to)) if (some.push(key) === ROWS_AT_ONCE) break
-    for (const key of some) keys.delete(key)
-    next = some.length < ROWS_AT_ONCE ? undefined : `${some.at(-1)}\0`
-  }
+  Swept: (store, { rows }) => sweep(store, rows),
 }
 
 /** Before the revision's writes: who reads a journal then knows which revision they belong to. */

@@ -1,10 +1,5 @@
+import { bounds } from './interval.ts'
 import type { KeyValue, RangeAnswer, RangeRequest } from './model.ts'
-
-/** The interval that a key and a range end name: one key for '', all from the key on for a zero byte, else up to the end. */
-export function bounds(key: string, rangeEnd: string): readonly [from: string, to: string | undefined] {
-  if (rangeEnd === '') return [key, `${key}\0`]
-  return rangeEnd === '\0' ? [key, undefined] : [key, rangeEnd]
-}
 
 /** Where the keys of an interval come from, in ascending order. */
 export interface RangeSource {

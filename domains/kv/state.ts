@@ -7,6 +7,14 @@ export interface Lease {
   readonly ttlSeconds: number
 }
 
+/** What is deleted and has rows yet: all others are as the present revision has them. */
+export interface Sweep {
+  /** In the order in which they are swept; `to` is null where there is no end. */
+  readonly intervals: readonly { readonly from: string; readonly to: string | null }[]
+  /** A lease that is revoked: its rows from a key on; null for none. */
+  readonly lease: { readonly id: string; readonly from: string } | null
+}
+
 export default state(
   contract,
   {},
@@ -18,5 +26,7 @@ export default state(
     leases: table<Lease>()(),
     /** One row, `current`. */
     progress: table<Progress>()(),
+    /** One row, `current`, while something is being swept. */
+    sweep: table<Sweep>()(),
   },
 )

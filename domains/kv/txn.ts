@@ -1,6 +1,7 @@
 import type { Context, View } from '../kernel/domain.ts'
 import { BEGINNING, type Progress } from './contract.ts'
 import { refusal } from './errors.ts'
+import { bounds, type Interval, meets, without } from './interval.ts'
 import type {
   Compare,
   DeleteAnswer,
@@ -14,8 +15,9 @@ import type {
   TxnAnswer,
   TxnRequest,
 } from './model.ts'
-import { answerRange, bounds, presentSource } from './range.ts'
+import { answerRange, presentSource, type RangeSource } from './range.ts'
 import type state from './state.ts'
+import { checkSwept, isLarge } from './sweep.ts'
 
 type KvView = View<typeof state>
 
@@ -28,6 +30,8 @@ export class Transaction {
   readonly #emit: Emit | undefined
   readonly #begin: Progress
   #changed = false
+  /** What is deleted in it and has rows yet. */
+  #swept: readonly Interval[] = []
 
   constructor(view: KvView, emit: Emit | undefined) {
     this.#view = view
@@ -42,6 +46,7 @@ export class Transaction {
 
   /** Compares and does the one or the other. Throws a Rejection before anything is done. */
   run(request: TxnRequest): TxnAnswer {
+    checkSwept(this.#view, intervalsOf(request))
     const paths = new Map<TxnRequest, boolean>()
     this.#decidePaths(request, paths)
     this.#checkPuts(request, paths)
@@ -69,10 +74,18 @@ export class Transaction {
 
   deleteRange({ key, rangeEnd, previous }: DeleteRequest): DeleteAnswer {
     const [from, to] = bounds(key, rangeEnd)
-    const deleted = this.#view.keys.countRange(from, to)
-    const before = previous ? [...this.#view.keys.range(from, to)] : []
+    const source = this.#present
+    const deleted = source.count(from, to)
+    const before = previous ? source.read(from, to, undefined) : []
     if (deleted > 0) {
-      this.#emitted()('Deleted', { revision: this.#begin.revision + 1, key, rangeEnd })
+      const swept = isLarge(deleted) || this.#swept.some((interval) => meets(interval, [from, to]))
+      this.#emitted()('Deleted', {
+        revision: this.#begin.revision + 1,
+        key,
+        rangeEnd,
+        ...(swept && { swept }),
+      })
+      if (swept) this.#swept = [...this.#swept, [from, to]]
       this.#changed = true
     }
     return { revision: this.revision, deleted, previous: before }
@@ -134,8 +147,22 @@ export class Transaction {
   #range(request: RangeRequest): OperationAnswer {
     const past = request.revision > 0 && (request.revision < this.#begin.revision || this.#changed)
     if (past) return { kind: 'past', request, revision: this.revision }
-    return { kind: 'range', answer: answerRange(request, presentSource(this.#view.keys), this.revision) }
+    return { kind: 'range', answer: answerRange(request, this.#present, this.revision) }
   }
+
+  get #present(): RangeSource {
+    return without(presentSource(this.#view.keys), this.#swept)
+  }
+}
+
+/** Which keys a transaction may read or write. */
+export function intervalsOf({ compare, success, failure }: TxnRequest): readonly Interval[] {
+  const compared = compare.map(({ key, rangeEnd }) => bounds(key, rangeEnd))
+  return [...success, ...failure].reduce<readonly Interval[]>((found, operation) => {
+    if (operation.kind === 'txn') return [...found, ...intervalsOf(operation.request)]
+    const { key } = operation.request
+    return [...found, bounds(key, operation.kind === 'put' ? '' : operation.request.rangeEnd)]
+  }, compared)
 }
 
 /** How far the store is. */

@@ -1,9 +1,10 @@
-import type { KeyValue, RangeAnswer } from '../../domains/kv/model.ts'
+import type { DeleteAnswer, KeyValue, RangeAnswer } from '../../domains/kv/model.ts'
 import { fieldBytes, WireWriter } from '../../log/wire.ts'
 import { HEAD_BYTES } from './frames.ts'
 import {
+  deletionEnd,
   framedRange,
-  framedRangeStart,
+  framedStart,
   type HeaderStart,
   keyValueBytes,
   rangeEnd,
@@ -22,29 +23,45 @@ const turns = new Turns()
 
 /** A range's answer: its message when it is small, else, framed, its parts, made with turns of the event loop in between. */
 export function rangeAnswer(header: HeaderStart, answer: RangeAnswer, keysOnly: boolean): Uint8Array | Parts {
-  const { kvs } = answer
-  if (kvs.length > KEYS_AT_ONCE) return parts(header, answer, keysOnly)
+  const { kvs, revision } = answer
+  const inParts = () => parts(header, { revision, kvs, field: 2, end: rangeEnd(answer), keysOnly })
+  if (kvs.length > KEYS_AT_ONCE) return inParts()
   let bytes = 0
   for (const { key, value } of kvs) bytes += key.length + (keysOnly ? 0 : value.length)
-  if (bytes > BYTES_AT_ONCE) return parts(header, answer, keysOnly)
+  if (bytes > BYTES_AT_ONCE) return inParts()
   return framedRange(header, keysOnly ? { ...answer, kvs: kvs.map(withoutValue) } : answer).subarray(
     HEAD_BYTES,
   )
 }
 
+/** The answer to a deletion of many keys, framed, with what they were. */
+export function deletionParts(header: HeaderStart, { deleted, previous, revision }: DeleteAnswer): Parts {
+  const end = deletionEnd(deleted)
+  return parts(header, { revision, kvs: previous, field: 3, end, keysOnly: false })
+}
+
+interface ManyKeys {
+  readonly revision: number
+  readonly kvs: readonly KeyValue[]
+  /** The number of the field that holds them. */
+  readonly field: number
+  readonly end: Buffer
+  readonly keysOnly: boolean
+}
+
 /** Goes over the keys twice: a message is preceded by its length. */
-async function* parts(header: HeaderStart, answer: RangeAnswer, keysOnly: boolean): Parts {
-  let bytes = 0
-  for (const slice of slices(answer.kvs)) {
+async function* parts(header: HeaderStart, { revision, kvs, field, end, keysOnly }: ManyKeys): Parts {
+  let bytes = end.length
+  for (const slice of slices(kvs)) {
     await turns.next()
     for (const kv of slice) bytes += fieldBytes(keyValueBytes(keysOnly ? withoutValue(kv) : kv))
   }
-  yield framedRangeStart(header, answer, bytes)
-  for (const slice of slices(answer.kvs)) {
+  yield framedStart(header, revision, bytes)
+  for (const slice of slices(kvs)) {
     await turns.next()
-    yield encoded(slice, keysOnly)
+    yield encoded(slice, field, keysOnly)
   }
-  yield rangeEnd(answer)
+  yield end
 }
 
 function* slices(kvs: readonly KeyValue[]): Generator<readonly KeyValue[]> {
@@ -61,14 +78,14 @@ function* slices(kvs: readonly KeyValue[]): Generator<readonly KeyValue[]> {
   if (from < kvs.length) yield kvs.slice(from)
 }
 
-function encoded(kvs: readonly KeyValue[], keysOnly: boolean): Buffer {
+function encoded(kvs: readonly KeyValue[], field: number, keysOnly: boolean): Buffer {
   const shown = keysOnly ? kvs.map(withoutValue) : kvs
   const lengths = shown.map(keyValueBytes)
   let total = 0
   for (const length of lengths) total += fieldBytes(length)
   const writer = new WireWriter(Buffer.allocUnsafe(total))
   for (const [at, kv] of shown.entries()) {
-    writer.head(2, lengths[at] ?? 0)
+    writer.head(field, lengths[at] ?? 0)
     writeKeyValue(writer, kv)
   }
   return writer.buffer

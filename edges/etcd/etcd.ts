@@ -13,6 +13,7 @@ import { Member, type MemberParts } from './member.ts'
 import { PeerClient } from './peer_client.ts'
 import { Router } from './router.ts'
 import { RpcServer } from './server.ts'
+import { Sweeper } from './sweeper.ts'
 import { type DirectMethod, direct } from './unary_call.ts'
 import { WatchHub } from './watch_hub.ts'
 import { watchMethod } from './watch_service.ts'
@@ -42,6 +43,7 @@ export async function startEtcd(options: EtcdOptions): Promise<EtcdServer> {
   const { clusterId } = options.log.status()
   const hub = new WatchHub(member)
   const lessor = new Lessor(member)
+  const sweeper = new Sweeper(member)
   const peers = new PeerClient(secure && { current: () => secure.tls.current, clusterId })
   const router = new Router(member, peers)
   const leases = { member, router, lessor, electionTimeoutMilliseconds }
@@ -65,6 +67,7 @@ export async function startEtcd(options: EtcdOptions): Promise<EtcdServer> {
   const stop = (): void => {
     peers.close()
     lessor.close()
+    sweeper.close()
     hub.close()
   }
   try {

@@ -119,15 +119,15 @@ export function framedRange(header: HeaderStart, answer: RangeAnswer): Buffer {
   return writer.buffer
 }
 
-/** How a range's answer begins, framed: its keys take so many bytes. */
-export function framedRangeStart(header: HeaderStart, answer: RangeAnswer, keyBytes: number): Buffer {
-  const length = headerBytes(header, answer.revision)
+/** How an answer begins, framed, of which so many bytes follow. */
+export function framedStart(header: HeaderStart, revision: number, followingBytes: number): Buffer {
+  const length = headerBytes(header, revision)
   const before = fieldBytes(length)
   const buffer = Buffer.allocUnsafe(HEAD_BYTES + before)
-  writeHead(buffer, before + keyBytes + rangeEndBytes(answer))
+  writeHead(buffer, before + followingBytes)
   const writer = new WireWriter(buffer, HEAD_BYTES)
   writer.head(1, length)
-  writeHeader(writer, header, answer.revision)
+  writeHeader(writer, header, revision)
   return buffer
 }
 
@@ -135,6 +135,13 @@ export function framedRangeStart(header: HeaderStart, answer: RangeAnswer, keyBy
 export function rangeEnd(answer: RangeAnswer): Buffer {
   const writer = new WireWriter(Buffer.allocUnsafe(rangeEndBytes(answer)))
   writeRangeEnd(writer, answer)
+  return writer.buffer
+}
+
+/** What comes after the keys that a deletion took. */
+export function deletionEnd(deleted: number): Buffer {
+  const writer = new WireWriter(Buffer.allocUnsafe(numberBytes(deleted)))
+  writer.number(2, deleted)
   return writer.buffer
 }
 

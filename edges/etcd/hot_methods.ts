@@ -32,7 +32,7 @@ function hotPut(
   metadata: Headers,
   call: Answering,
 ): void {
-  const wanted = member.platform.leading ? readPut(request) : undefined
+  const wanted = member.platform.leading && !member.swept.sweeping ? readPut(request) : undefined
   if (wanted === undefined) {
     common(request, metadata, call)
     return
@@ -96,7 +96,10 @@ function hotGet(
 ): void {
   const get = readGet(request)
   const here =
-    get !== undefined && get.wanted.rangeEnd === '' && (get.serializable || member.platform.leading)
+    get !== undefined &&
+    get.wanted.rangeEnd === '' &&
+    !member.swept.sweeping &&
+    (get.serializable || member.platform.leading)
   if (!here) {
     common(request, metadata, call)
     return

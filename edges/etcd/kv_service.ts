@@ -1,5 +1,8 @@
+import { bounds } from '../../domains/kv/interval.ts'
 import type {
   DeleteAnswer,
+  DeleteRequest,
+  KeyValue,
   OperationAnswer,
   PutAnswer,
   RangeAnswer,
@@ -10,13 +13,13 @@ import type {
 import {
   answerPinned,
   answerRange,
-  bounds,
   type PinnedRange,
   pinRange,
   presentSource,
 } from '../../domains/kv/range.ts'
-import { checkRevision, progressOf, Transaction } from '../../domains/kv/txn.ts'
-import { type Parts, rangeAnswer } from './big_range.ts'
+import { isLarge } from '../../domains/kv/sweep.ts'
+import { checkRevision, intervalsOf, progressOf, Transaction } from '../../domains/kv/txn.ts'
+import { deletionParts, type Parts, rangeAnswer } from './big_range.ts'
 import { checkKey, checkPut, checkSize, checkTxn } from './checks.ts'
 import {
   deleteRequest,
@@ -47,12 +50,7 @@ export function kvMethods(member: Member, router: Router): [path: string, method
         const fields = deleteRequest(decode('DeleteRangeRequest', request))
         checkKey(fields)
         checkSize(request)
-        const response = 'DeleteRangeResponse'
-        const local = async () => {
-          const { result } = await member.submit('DeleteRange', fields)
-          const answer = result as unknown as DeleteAnswer
-          return encode(response, deleteResponse(member.header(answer.revision), answer))
-        }
+        const local = () => deleteRange(member, fields)
         return router.lead({
           path: `${SERVICE}DeleteRange`,
           request,
@@ -69,9 +67,8 @@ export function kvMethods(member: Member, router: Router): [path: string, method
         const { revision, physical } = decode('CompactionRequest', request)
         const response = 'CompactionResponse'
         const local = async () => {
-          const { result, revision: index } = await member.submit('Compact', {
-            revision: revision.toNumber(),
-          })
+          const wanted = { revision: revision.toNumber() }
+          const { result, revision: index } = await member.submit('Compact', wanted, [])
           if (physical) await member.projected(index, PROJECTED_TIMEOUT_MS)
           return encode(response, { header: member.header(result['revision'] as number) })
         }
@@ -79,6 +76,25 @@ export function kvMethods(member: Member, router: Router): [path: string, method
       },
     ],
   ]
+}
+
+async function deleteRange(member: Member, request: DeleteRequest): Promise<Uint8Array | Parts> {
+  const keys = bounds(request.key, request.rangeEnd)
+  while (member.swept.isSwept([keys])) await member.swept.wait([keys])
+  const taken = request.previous && isLarge(member.view.keys.countRange(...keys))
+  // As they are in this turn, in which the deletion is decided.
+  const pinned = taken ? member.view.keys.chunks(...keys) : undefined
+  try {
+    const wanted = taken ? { ...request, previous: false } : request
+    const answer = (await member.submit('DeleteRange', wanted, [keys])).result as unknown as DeleteAnswer
+    if (pinned === undefined)
+      return encode('DeleteRangeResponse', deleteResponse(member.header(answer.revision), answer))
+    const previous: KeyValue[] = []
+    for await (const chunk of pinned) previous.push(...chunk)
+    return deletionParts(member.headerStart, { ...answer, previous })
+  } finally {
+    await pinned?.return?.()
+  }
 }
 
 export async function put(
@@ -92,7 +108,7 @@ export async function put(
   checkSize(request)
   const response = 'PutResponse'
   const local = async () => {
-    const { result } = await member.submit('Put', wanted)
+    const { result } = await member.submit('Put', wanted, [bounds(wanted.key, '')])
     const answer = result as unknown as PutAnswer
     return encode(response, putResponse(member.header(answer.revision), answer))
   }
@@ -119,7 +135,7 @@ export async function range(
 async function readRange(member: Member, wanted: RangeRequest, serializable: boolean): Promise<RangeAnswer> {
   let pinned: PinnedRange | undefined
   try {
-    const found = await member.read(serializable, (view) => {
+    const found = await member.read(serializable, [bounds(wanted.key, wanted.rangeEnd)], (view) => {
       const progress = progressOf(view)
       checkRevision(progress, wanted.revision)
       if (wanted.revision > 0 && wanted.revision < progress.revision) return progress.revision
@@ -166,10 +182,11 @@ const txn = async (
   if (writes) checkSize(request)
   const serializable = !writes && isSerializable(fields)
   const response = 'TxnResponse'
+  const keys = intervalsOf(wanted)
   const local = async () => {
     const answer = writes
-      ? ((await member.submit('Txn', wanted)).result as unknown as TxnAnswer)
-      : await member.read(serializable, (view) => new Transaction(view, undefined).run(wanted))
+      ? ((await member.submit('Txn', wanted, keys)).result as unknown as TxnAnswer)
+      : await member.read(serializable, keys, (view) => new Transaction(view, undefined).run(wanted))
     const answers = await Promise.all(answer.answers.map((each) => filled(member, each)))
     return encode(response, txnResponse(member.header(answer.revision), { ...answer, answers }))
   }

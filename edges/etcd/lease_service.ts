@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { EVERYTHING } from '../../domains/kv/interval.ts'
 import { progressOf } from '../../domains/kv/txn.ts'
 import type { CallStream } from './call_stream.ts'
 import { bytes } from './convert.ts'
@@ -47,18 +48,18 @@ export function leaseMethods(parts: LeaseParts): [path: string, method: UnaryMet
       if (wanted > TTL_SECONDS_MAX) throw etcdError('leaseTtlTooLarge')
       const id = ID.toString() === '0' ? newId() : ID.toString()
       const ttl = Math.max(wanted, least)
-      const { result } = await member.submit('LeaseGrant', { id, ttl })
+      const { result } = await member.submit('LeaseGrant', { id, ttl }, [])
       return { header: member.header(result['revision'] as number), ID: id, TTL: ttl }
     }),
     led('LeaseRevoke', true, async (request) => {
       const { ID } = decode('LeaseRevokeRequest', request)
-      const { result } = await member.submit('LeaseRevoke', { id: ID.toString() })
+      const { result } = await member.submit('LeaseRevoke', { id: ID.toString() }, [EVERYTHING])
       return { header: member.header(result['revision'] as number) }
     }),
     led('LeaseTimeToLive', false, async (request) => {
       const { ID, keys } = decode('LeaseTimeToLiveRequest', request)
       const id = ID.toString()
-      const found = await member.read(false, (view) => ({
+      const found = await member.read(false, keys ? [EVERYTHING] : [], (view) => ({
         revision: progressOf(view).revision,
         lease: view.leases.get(id),
         attached: keys ? view.keys.list('lease', id).map(({ key }) => bytes(key)) : [],
@@ -72,7 +73,7 @@ export function leaseMethods(parts: LeaseParts): [path: string, method: UnaryMet
       return { header, ID: id, TTL, grantedTTL: lease.ttlSeconds, keys: attached }
     }),
     led('LeaseLeases', false, async () => {
-      const { revision, leases } = await member.read(false, (view) => ({
+      const { revision, leases } = await member.read(false, [], (view) => ({
         revision: progressOf(view).revision,
         leases: [...view.leases.values()].map(({ id }) => ({ ID: id })),
       }))

@@ -1,4 +1,5 @@
 import { Rejection } from '../../domains/kernel/rejection.ts'
+import { EVERYTHING } from '../../domains/kv/interval.ts'
 import type { Lease } from '../../domains/kv/state.ts'
 import type { Member } from './member.ts'
 
@@ -97,7 +98,7 @@ export class Lessor {
   /** What fails is tried again by a later tick, here or where leases are held then. */
   async #revoke(id: string): Promise<void> {
     try {
-      await this.#member.submit('LeaseRevoke', { id }, `kv.lease/${id} expired`)
+      await this.#member.submit('LeaseRevoke', { id }, [EVERYTHING], `kv.lease/${id} expired`)
     } catch {
       return
     } finally {

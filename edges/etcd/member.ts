@@ -5,6 +5,7 @@ import type { Settled } from '../../domains/kernel/in_flight.ts'
 import type { Platform, SubmitReply } from '../../domains/kernel/platform.ts'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import type kv from '../../domains/kv/contract.ts'
+import { EVERYTHING, type Interval } from '../../domains/kv/interval.ts'
 import type { PutRequest } from '../../domains/kv/model.ts'
 import state from '../../domains/kv/state.ts'
 import { progressOf } from '../../domains/kv/txn.ts'
@@ -14,6 +15,7 @@ import { KEY_HISTORY, type KeyQueries } from '../../projections/keys/queries.ts'
 import { Confirmations } from './confirmations.ts'
 import type { HeaderStart } from './hot_messages.ts'
 import { encode, type Header, type Int64, type Integer } from './messages.ts'
+import { SweptWaiters } from './swept_waiters.ts'
 
 const PROJECTED_TIMEOUT_MS = 10_000
 
@@ -45,6 +47,8 @@ export class Member {
   readonly #ids: ReadonlyMap<number, Int64>
   readonly #self: Integer
   readonly #confirmations: Confirmations
+  /** Large deletions: until all their rows are gone their keys are neither read nor written. */
+  readonly swept: SweptWaiters
   /** The highest index of the log that was ever applied here: rows that are made anew begin again below it. */
   #reached: number
   #headerStart: HeaderStart
@@ -54,6 +58,7 @@ export class Member {
     this.platform = platform
     this.log = log
     this.#confirmations = new Confirmations(platform)
+    this.swept = new SweptWaiters(platform)
     this.#reached = platform.applied.revision
     platform.onApplied((_, { revision }) => {
       if (revision > this.#reached) this.#reached = revision
@@ -105,8 +110,23 @@ export class Member {
     return leader === memberId ? undefined : this.members.find(({ id }) => id === leader)?.etcdAddress
   }
 
-  /** Runs a command of `kv`. Throws Rejection. */
-  submit(command: Extract<keyof typeof kv.commands, string>, data: object, cause = ''): Promise<SubmitReply> {
+  /** Runs a command of `kv`, once no large deletion of the keys that it reads or writes is under way. Throws Rejection. */
+  async submit(
+    command: Extract<keyof typeof kv.commands, string>,
+    data: object,
+    keys: readonly Interval[],
+    cause = '',
+  ): Promise<SubmitReply> {
+    while (this.swept.isSwept(keys)) await this.swept.wait(keys)
+    return this.#submit(command, data, cause)
+  }
+
+  /** Takes out some rows of the large deletion that is under way. Throws Rejection. */
+  async sweep(): Promise<void> {
+    await this.#submit('Sweep', {}, 'a large deletion')
+  }
+
+  #submit(command: string, data: object, cause: string): Promise<SubmitReply> {
     return this.platform.submit({ type: `kv.${command}`, data, actor, commandId: '', cause })
   }
 
@@ -116,10 +136,23 @@ export class Member {
   }
 
   /**
-   * Reads the state, and answers once what was read is committed. Linearizable on the leader alone: elsewhere it throws NOT_LEADER;
-   * a serializable read is of what this member has applied.
+   * Reads the state, once no large deletion of the keys in question is under way, and answers once what was read is committed.
+   * Linearizable on the leader alone: elsewhere it throws NOT_LEADER; a serializable read is of what this member has applied.
    */
-  async read<T>(serializable: boolean, read: (view: Member['view']) => T): Promise<T> {
+  async read<T>(
+    serializable: boolean,
+    keys: readonly Interval[],
+    read: (view: Member['view']) => T,
+  ): Promise<T> {
+    while (this.swept.isSwept(keys)) await this.swept.wait(keys)
+    return this.#read(serializable, keys, read)
+  }
+
+  async #read<T>(
+    serializable: boolean,
+    keys: readonly Interval[],
+    read: (view: Member['view']) => T,
+  ): Promise<T> {
     const { platform } = this
     if (serializable && !(platform.leading && platform.ahead)) return read(this.view)
     if (!platform.leading) throw new Rejection('NOT_LEADER', 'this member does not lead')
@@ -128,12 +161,12 @@ export class Member {
       await platform.confirmed()
     } catch (error) {
       if (!serializable || platform.leading) throw error
-      return read(this.view)
+      return this.read(true, keys, read)
     }
     return found
   }
 
-  /** As `read`, without a promise of its own. What is told must not throw. */
+  /** As `read`, without a promise of its own, while no large deletion is under way. What is told must not throw. */
   readNow<T>(
     serializable: boolean,
     read: (view: Member['view']) => T,
@@ -151,14 +184,14 @@ export class Member {
       confirmed: () => tell(found),
       failed: (error) => {
         if (!serializable || platform.leading) fail(error)
-        else tell(read(this.view))
+        else this.read(true, [EVERYTHING], read).then(tell, fail)
       },
     })
   }
 
   /** How far the store is, as `read`. */
   progress(serializable: boolean): Promise<ReturnType<typeof progressOf>> {
-    return this.read(serializable, progressOf)
+    return this.read(serializable, [], progressOf)
   }
 
   /** Resolves once the history on disk has an index of the log. Rejects with TIMEOUT. */

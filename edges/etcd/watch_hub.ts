@@ -10,6 +10,8 @@ export interface Subscriber {
   readonly to: string | undefined
   /** All events of one revision that are in the interval. Must be quick, and not throw. */
   offer(revision: number, events: readonly KeyEvent[]): void
+  /** As `offer`, of a revision whose events are only in the history: they may be too many for memory. */
+  offerLarge(revision: number): void
 }
 
 /** Hands the events of each applied entry to those who watch their keys. */
@@ -67,6 +69,10 @@ export class WatchHub {
   }
 
   #collect(writes: readonly Write[]): void {
+    if (writes.some(({ table }) => table.name === 'kv.sweep')) {
+      this.#large(writes)
+      return
+    }
     let events: KeyEvent[] = []
     for (const { table, key, before, after } of writes) {
       if (table.name === 'kv.progress') {
@@ -81,6 +87,17 @@ export class WatchHub {
       }
     }
     if (events.length > 0) this.#dispatch(events)
+  }
+
+  /** The entry by which a large deletion begins has its revision; those that take the rows out have none. */
+  #large(writes: readonly Write[]): void {
+    for (const { table, after } of writes) {
+      if (table.name !== 'kv.progress') continue
+      this.#advance((after as Progress | undefined) ?? BEGINNING)
+      if (this.#again) continue
+      for (const subscribers of [this.#ranges, ...this.#byKey.values()])
+        for (const subscriber of subscribers) subscriber.offerLarge(this.#progress.revision)
+    }
   }
 
   #advance(progress: Progress): void {

@@ -104,15 +104,26 @@ export class Watcher implements Subscriber {
   offer(revision: number, events: readonly KeyEvent[]): void {
     if (revision < this.#next || this.#overflowed) return
     if (this.#queued + events.length > QUEUED_MAX && this.#queue.length > 0) {
-      this.#queue = []
-      this.#queued = 0
-      this.#overflowed = true
-      this.#lagging = true
+      this.#overflow()
       return
     }
     this.#queue.push({ revision, events })
     this.#queued += events.length
     if (!this.#busy) void this.#run()
+  }
+
+  offerLarge(revision: number): void {
+    if (revision < this.#next || this.#overflowed) return
+    this.#overflow()
+    if (!this.#busy) void this.#run()
+  }
+
+  /** What was queued is read from the history. */
+  #overflow(): void {
+    this.#queue = []
+    this.#queued = 0
+    this.#overflowed = true
+    this.#lagging = true
   }
 
   async #run(): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import type { Rejection } from '../../../domains/kernel/rejection.ts'
+import type { Interval } from '../../../domains/kv/interval.ts'
 import type { PutRequest } from '../../../domains/kv/model.ts'
 import { CallStream } from '../../../edges/etcd/call_stream.ts'
 import { Member } from '../../../edges/etcd/member.ts'
@@ -53,8 +54,13 @@ around(
   Member.prototype,
   'read',
   (read) =>
-    function <T>(this: Member, serializable: boolean, reader: (view: Member['view']) => T) {
-      return read.call(this, serializable || has('stale-read'), reader) as Promise<T>
+    function <T>(
+      this: Member,
+      serializable: boolean,
+      keys: readonly Interval[],
+      reader: (view: Member['view']) => T,
+    ) {
+      return read.call(this, serializable || has('stale-read'), keys, reader) as Promise<T>
     },
 )
 
@@ -71,12 +77,12 @@ around(
   Member.prototype,
   'submit',
   (submit) =>
-    function (this: Member, command, data, cause) {
+    function (this: Member, ...args) {
+      const [command, data] = args
       if (command === 'Put' && has('lost-write'))
-        return submitEarly(this, data as PutRequest, () => submit.call(this, command, data, cause))
-      const first = submit.call(this, command, data, cause)
-      if (command === 'Put' && sometimes('double-apply'))
-        submit.call(this, command, data, cause).catch(() => undefined)
+        return submitEarly(this, data as PutRequest, () => submit.call(this, ...args))
+      const first = submit.call(this, ...args)
+      if (command === 'Put' && sometimes('double-apply')) submit.call(this, ...args).catch(() => undefined)
       return first
     },
 )
@@ -91,7 +97,7 @@ around(
         put.call(this, request, settled)
         return
       }
-      this.submit('Put', request, '').then(
+      this.submit('Put', request, []).then(
         ({ result, revision: index }) => {
           const { revision } = this.header(result['revision'] as number)
           settled.committed({ ...result, revision }, index)
