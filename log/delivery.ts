@@ -135,9 +135,9 @@ export class Delivery {
       const entries = this.#ports.read(following.next, to, batchBytesMax)
       if (entries.length === 0) return false
       const result = following.follower(entries)
-      following.synchronous = result === undefined
-      if (result === undefined) following.next += entries.length
-      else this.#await(following, entries.length, result)
+      following.synchronous = !(result instanceof Promise)
+      if (result instanceof Promise) this.#await(following, entries.length, result)
+      else following.next += result ?? entries.length
     } catch (error) {
       this.#end(following)
       this.#ports.failed(error)

@@ -74,8 +74,11 @@ export interface Proposal {
 }
 
 export interface Follower {
-  /** Called with committed entries in order, without a gap. While a returned promise is pending, no more are delivered. */
-  (entries: readonly Entry[]): void | Promise<void>
+  /**
+   * Called with committed entries in order, without a gap. While a returned promise is pending, no more are delivered. A number says how
+   * many of them were taken: the others come again, in another turn of the event loop when those took long.
+   */
+  (entries: readonly Entry[]): void | number | Promise<void>
 }
 
 /** The one port that everything above the log uses. */

@@ -8,6 +8,8 @@ import type { Applied, OpenedRows, RowStore } from './row_store.ts'
 import type { Write } from './table.ts'
 import { Waiters } from './waiters.ts'
 
+const SLICE_MS = 5
+
 export interface ReplicaOptions {
   readonly log: Log
   /** Its state holds the rows from disk. */
@@ -108,25 +110,38 @@ export class Replica {
     await this.#rows.close()
   }
 
-  #deliver(delivered: readonly Entry[]): void {
+  /** Returns how many were applied: some entries are much work, and in between others must have their turn. */
+  #deliver(delivered: readonly Entry[]): number {
+    const until = performance.now() + SLICE_MS
+    let left = 0
     try {
-      for (const entry of this.#check.after(delivered)) this.#apply(entry)
+      const entries = this.#check.after(delivered)
+      left = entries.length
+      for (const entry of entries) {
+        this.#apply(entry)
+        left--
+        if (performance.now() > until) break
+      }
     } catch (error) {
       this.#unfollow()
       if (error instanceof OtherLogError) {
         this.#check = this.#beginAnew(error)
         this.follow()
-        return
+        return 0
       }
       this.#engine.state.journal.rollback(0)
       const { damage } = this.#rows
-      if (damage !== undefined) return this.#repair(damage)
+      if (damage !== undefined) {
+        this.#repair(damage)
+        return 0
+      }
       const { message } = error as Error
       const text = `entry ${this.#applied.revision + 1} cannot be applied: ${message}`
       this.#options.onFatal(new Error(text, { cause: error }))
     }
     this.#waiters.reached(this.#applied.revision)
     this.#options.onApplied()
+    return delivered.length - left
   }
 
   #apply(entry: Entry): void {

@@ -180,7 +180,8 @@ export class ScriptedLog implements Log {
     while (this.#following.has(following) && following.next <= this.committed.length) {
       const entries = this.committed.slice(following.next - 1)
       following.next += entries.length
-      void following.follower(entries)
+      const taken = following.follower(entries)
+      if (typeof taken === 'number') following.next -= entries.length - taken
     }
   }
 }

@@ -163,6 +163,20 @@ describe('a large deletion', () => {
     scenario.checkReplay()
   })
 
+  it('may be many small ones in a transaction', () => {
+    const half = ROWS_AT_ONCE / 2
+    const scenario = filled(5 * half)
+    const success = Array.from({ length: 5 }, (_, at): Operation => {
+      const [key, rangeEnd] = [nameOf(at * half), nameOf((at + 1) * half)]
+      return { kind: 'delete', request: { key, rangeEnd, previous: false } }
+    })
+    scenario.run(kvContract, 'Txn', { compare: [], success, failure: [] })
+    expect(viewOf(scenario).keys.size).toBe(3 * half + 2)
+    swept(scenario)
+    expect(keysOf(scenario)).toEqual(['a', 'l'])
+    scenario.checkReplay()
+  })
+
   it('of a lease takes its keys alone', () => {
     const scenario = filled(2 * ROWS_AT_ONCE + 7, '7')
     scenario.run(kvContract, 'Put', put(nameOf(3)))

@@ -30,7 +30,8 @@ export class Transaction {
   readonly #emit: Emit | undefined
   readonly #begin: Progress
   #changed = false
-  /** What is deleted in it and has rows yet. */
+  /** How many rows it has deleted, and what is deleted in it and has rows yet. */
+  #deleted = 0
   #swept: readonly Interval[] = []
 
   constructor(view: KvView, emit: Emit | undefined) {
@@ -78,7 +79,8 @@ export class Transaction {
     const deleted = source.count(from, to)
     const before = previous ? source.read(from, to, undefined) : []
     if (deleted > 0) {
-      const swept = isLarge(deleted) || this.#swept.some((interval) => meets(interval, [from, to]))
+      this.#deleted += deleted
+      const swept = isLarge(this.#deleted) || this.#swept.some((interval) => meets(interval, [from, to]))
       this.#emitted()('Deleted', {
         revision: this.#begin.revision + 1,
         key,

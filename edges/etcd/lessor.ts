@@ -1,6 +1,7 @@
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import { EVERYTHING } from '../../domains/kv/interval.ts'
 import type { Lease } from '../../domains/kv/state.ts'
+import { isLarge } from '../../domains/kv/sweep.ts'
 import type { Member } from './member.ts'
 
 const TICK_MS = 500
@@ -85,13 +86,20 @@ export class Lessor {
     return term !== 0
   }
 
+  /** Revokes what has expired, as many leases in one turn of the event loop as have not too many keys together. */
   #tick(): void {
     if (!this.#lead()) return
     const now = performance.now()
+    const { keys } = this.#member.view
+    let rows = 0
     for (const [id, { deadline }] of this.#held) {
       if (this.#revoking.size >= REVOKE_MAX) return
       if (deadline > now || this.#revoking.has(id)) continue
+      rows += keys.count('lease', id)
       this.#revoking.set(id, this.#revoke(id))
+      if (!isLarge(rows)) continue
+      setImmediate(() => this.#tick())
+      return
     }
   }
 
