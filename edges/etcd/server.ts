@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createSecureServer, type PeerCertificate, TLSSocket } from 'node:tls'
 import type { SecureListening } from '../../log/tls/grpc_listener.ts'
-import { guard, secureServerOptions } from '../../log/tls/guard.ts'
+import { cutting, guard, secureServerOptions } from '../../log/tls/guard.ts'
 import { CallStream, refuse } from './call_stream.ts'
 import { Budget } from './http2/budget.ts'
 import { Connection } from './http2/connection.ts'
@@ -161,8 +161,8 @@ function listener(
   if (secure === undefined) return { server: createServer(accept), cut: () => undefined }
   const { tls, clients, warn } = secure
   const server = createSecureServer({ ...secureServerOptions(tls, clients), ALPNProtocols: ['h2'] }, accept)
-  const guarded = guard(server, tls, clients, warn)
-  return { server, cut: () => guarded.cut() }
+  guard(server, tls, clients, warn)
+  return { server, cut: cutting(server) }
 }
 
 /** Ours, not the client's: what was thrown says no status of itself. */

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyServerFactory } from 'fastify'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import type { SecureListening } from '../../log/tls/grpc_listener.ts'
-import { guard, secureServerOptions } from '../../log/tls/guard.ts'
+import { cutting, guard, secureServerOptions } from '../../log/tls/guard.ts'
 import type { ControlPlane } from '../control_plane.ts'
 import { type Authenticated, addAuthentication } from './authenticate.ts'
 import { refuseBroken } from './broken_request.ts'
@@ -97,9 +97,9 @@ function restApp(options: RestServerOptions): FastifyInstance {
 function secureServer({ tls, clients, warn }: SecureListening, http: ServerOptions): FastifyServerFactory {
   return (handler) => {
     const server = createServer({ ...http, ...secureServerOptions(tls, clients) }, handler)
-    const guarded = guard(server, tls, clients, warn)
+    guard(server, tls, clients, warn)
     // HTTP knows nothing of those who are still in their handshake.
-    server.closeAllConnections = () => guarded.cut()
+    server.closeAllConnections = cutting(server)
     return server
   }
 }

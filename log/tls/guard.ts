@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto'
-import type { Socket } from 'node:net'
+import type { Server as PlainServer, Socket } from 'node:net'
 import type { SecureContextOptions, Server, TLSSocket, TlsOptions } from 'node:tls'
 import { leadsTo, type TlsMaterial } from './material.ts'
 import type { WatchedTls } from './watched.ts'
@@ -29,11 +29,6 @@ function contextOptions(
   return { ca, cert: certificate, key, minVersion: clients === 'required' ? 'TLSv1.3' : 'TLSv1.2' }
 }
 
-export interface Guard {
-  /** Ends every connection at once, also those that have not finished, or begun, their handshake. */
-  cut(): void
-}
-
 /**
  * Watches over a TLS server made with `secureServerOptions`, until it closes: new files are taken up for new connections; who shows a
  * certificate that does not hold is refused, and so is, from then on, who showed one of an authority that is no longer trusted. Says
@@ -44,7 +39,7 @@ export function guard(
   tls: WatchedTls,
   clients: ClientCertificates,
   warn: (message: string) => void,
-): Guard {
+): void {
   const say = throttled(warn)
   const shown = new Map<TLSSocket, X509Certificate>()
   server.prependListener('secureConnection', (socket: TLSSocket) => {
@@ -74,15 +69,17 @@ export function guard(
     }
   })
   server.once('close', forget)
+}
+
+/** Ends, when it is called, every connection of a server at once, also those that have not finished, or begun, their handshake. */
+export function cutting(server: PlainServer): () => void {
   const open = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
     open.add(socket)
     socket.once('close', () => open.delete(socket))
   })
-  return {
-    cut: () => {
-      for (const socket of open) socket.destroy()
-    },
+  return () => {
+    for (const socket of open) socket.destroy()
   }
 }
 
