@@ -41,7 +41,9 @@ test.each(['run.ts', 'bench/run.ts'])('%s without a name lists what there is', a
 })
 
 const programs = [
-  ...['crash', 'durability', 'failover', 'sim', 'surface'].map((name) => ['run.ts', 'proof', name] as const),
+  ...['crash', 'durability', 'failover', 'flip', 'linearizability', 'sim', 'surface'].map(
+    (name) => ['run.ts', 'proof', name] as const,
+  ),
   ...['commands', 'log', 'rebuild'].map((name) => ['bench/run.ts', 'bench', name] as const),
 ]
 

@@ -1,20 +1,24 @@
-/** `npm run proof -- flip [--offsets N | --all [--every-sqlite-byte N]] [--seed N]`: bytes of a member's data directory are flipped, one at a time. */
-import { parseArgs } from 'node:util'
+/** `npm run proof -- flip`: see `--help`. */
 import { writeResult } from '../result.ts'
+import { Usage } from '../usage.ts'
 import { proveFlips } from './prove.ts'
 
-const { values } = parseArgs({
-  options: {
-    offsets: { type: 'string', default: '500' },
-    all: { type: 'boolean', default: false },
-    'every-sqlite-byte': { type: 'string', default: '1' },
-    seed: { type: 'string', default: '1' },
-  },
+const MOST = 1_000_000_000
+
+const usage = new Usage(`npm run proof -- flip [--offsets N | --all [--every-sqlite-byte N]] [--seed N]
+
+Flips bytes of a member's data directory, one at a time, and starts the member: what it then answers must be right, or refused. N bytes (500)
+that the seed (1) chooses among all files and kinds of records, or with --all every one, of SQLite's files every Nth (1). Writes
+work/flip/latest/result.json; exits 1 when anything was silently wrong.`)
+const values = usage.parse({
+  offsets: { type: 'string', default: '500' },
+  all: { type: 'boolean', default: false },
+  'every-sqlite-byte': { type: 'string', default: '1' },
+  seed: { type: 'string', default: '1' },
 })
-const [offsets, seed] = [Number(values.offsets), Number(values.seed)]
-const everySqliteByte = Number(values['every-sqlite-byte'])
-if (![offsets, seed, everySqliteByte].every((number) => Number.isSafeInteger(number) && number > 0))
-  throw new RangeError('--offsets, --seed and --every-sqlite-byte take positive whole numbers')
+const offsets = usage.whole('offsets', values.offsets, 1, MOST)
+const everySqliteByte = usage.whole('every-sqlite-byte', values['every-sqlite-byte'], 1, MOST)
+const seed = usage.whole('seed', values.seed, 1, 0x7fff_ffff)
 const figures = await proveFlips({
   offsets: values.all ? { everySqliteByte } : offsets,
   seed,

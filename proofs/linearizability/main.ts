@@ -1,25 +1,27 @@
-/**
- * `npm run proof -- linearizability [--seconds N] [--seed S] [--clients C] [--members 1|3|5] [--faults kill,pause,links,disk]`: clients work
- * on the etcd API of real members while these are killed, stand still, are cut off and have slow disks; what they were told must be
- * what one store could have answered, and what watchers were told must be its changes. First, planted bugs must be found.
- */
+/** `npm run proof -- linearizability`: see `--help`. */
 import { randomInt } from 'node:crypto'
-import { parseArgs } from 'node:util'
 import { writeResult } from '../result.ts'
+import { Usage } from '../usage.ts'
 import { faultKinds } from './faults/fault.ts'
-import { optionsOf } from './options.ts'
+import { optionsOf, type ProofOptions } from './options.ts'
 import { canCutLinks, startProof } from './start.ts'
 
 const NAME = 'linearizability'
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '120' },
-    seed: { type: 'string', default: String(randomInt(0x7fff_ffff)) },
-    clients: { type: 'string', default: '8' },
-    members: { type: 'string', default: '3' },
-    faults: { type: 'string', default: faultKinds.join(',') },
-  },
+const usage =
+  new Usage(`npm run proof -- linearizability [--seconds N] [--seed S] [--clients C] [--members 1|3|5] [--faults KINDS]
+
+C clients (8) work for N seconds (120) on the etcd API of real members (3) while these are killed, stand still, are cut off and have slow
+disks: what they were told must be what one store could have answered, and what watchers were told must be its changes. First, planted bugs
+must be found. KINDS are ${faultKinds.join(',')}, and all without --faults. What is done follows from the seed S, or one chosen at random.
+
+Writes work/linearizability/latest/result.json; exits 1 when it does not hold, and then leaves the history beside it.`)
+const values = usage.parse({
+  seconds: { type: 'string', default: '120' },
+  seed: { type: 'string', default: String(randomInt(0x7fff_ffff)) },
+  clients: { type: 'string', default: '8' },
+  members: { type: 'string', default: '3' },
+  faults: { type: 'string', default: faultKinds.join(',') },
 })
 const { seconds, seed, clients, members } = values
 const wanted = values.faults.split(',').filter((kind) => kind !== '')
@@ -29,16 +31,7 @@ if (faults.length < wanted.length)
   console.error(
     'NOT ROOT: no network namespaces can be made, so NO LINKS ARE CUT; run it as root for the whole proof',
   )
-const options = optionsOf({
-  seconds: Number(seconds),
-  operationsMin: 0,
-  watchEventsMin: 0,
-  seed: Number(seed),
-  clients: Number(clients),
-  members: Number(members),
-  faults,
-  namespaces,
-})
+const options = understood()
 console.log(
   `${NAME}: ${seconds} s, ${clients} clients, ${members} members, faults ${faults.join(', ')}, seed ${seed}`,
 )
@@ -59,4 +52,21 @@ try {
   await writeResult(NAME, { success: false, ...options, error: message })
   console.error(`error: ${message} (seed ${seed})`)
   process.exitCode = 1
+}
+
+function understood(): ProofOptions {
+  try {
+    return optionsOf({
+      seconds: Number(seconds),
+      operationsMin: 0,
+      watchEventsMin: 0,
+      seed: Number(seed),
+      clients: Number(clients),
+      members: Number(members),
+      faults,
+      namespaces,
+    })
+  } catch (error) {
+    return usage.refuse((error as Error).message)
+  }
 }

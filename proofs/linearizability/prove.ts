@@ -83,9 +83,7 @@ async function proveCluster(
     const judgement = judge(record, true)
     const { linearizability, watchEvents, connections } = judgement
     const { delayedSyncs, counts } = nemesis
-    const violations = [...violationsOf(judgement)]
-    if ((counts.get('disk') ?? 0) > 0 && delayedSyncs === 0)
-      violations.push('no sync was delayed by a slow disk')
+    const violations = violationsOf(judgement)
     if (violations.length > 0) say(`what clients and watchers were told is in ${await keepRecord(record)}`)
     return {
       operations: history.ok + history.unknown + history.failed,
@@ -125,9 +123,12 @@ async function workEnough(
     await sleep(Math.min(left, SAY_EVERY_MS))
     say(`${Math.max(0, left - SAY_EVERY_MS) / 1000} s left`)
   }
-  await until('enough answers, events and faults', ENOUGH_TIMEOUT_MS, () => {
+  await until('enough answers, events, faults and syncs that a slow disk delayed', ENOUGH_TIMEOUT_MS, () => {
     const events = watchers.reduce((sum, { told }) => sum + told, 0)
+    const { counts, delayedSyncs } = nemesis
     const isEnough = history.ok >= operationsMin && events >= watchEventsMin
-    return isEnough && (faults.length === 0 || nemesis.counts.size > 0) ? true : undefined
+    const isFaulty = faults.length === 0 || counts.size > 0
+    const isSlowed = (counts.get('disk') ?? 0) === 0 || delayedSyncs > 0
+    return isEnough && isFaulty && isSlowed ? true : undefined
   })
 }

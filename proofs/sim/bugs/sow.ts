@@ -17,6 +17,8 @@ const folders = [
   'proofs/sim/faults',
   'proofs/sim/invariants',
 ]
+/** Besides, what the command needs. */
+const USAGE = 'proofs/usage.ts'
 
 /**
  * Copies the core and the simulation to a temporary directory, sows the bug there, and gives `use` the simulation that
@@ -26,6 +28,7 @@ export async function withBug<T>(bug: Bug | null, use: (run: Run, directory: str
   const directory = mkdtempSync(join(tmpdir(), 'sown-bug-'))
   try {
     for (const folder of folders) copySources(folder, directory)
+    cpSync(join(root, USAGE), join(directory, USAGE))
     writeFileSync(join(directory, 'package.json'), '{"type":"module"}\n')
     if (bug !== null) writeFileSync(join(directory, bug.file), sownText(bug))
     const module = (await import(pathToFileURL(join(directory, 'proofs/sim/sim.ts')).href)) as { run: Run }
