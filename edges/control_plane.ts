@@ -111,6 +111,14 @@ export interface ProjectionStatus {
   readonly lag: number
   /** Of all its rows at that revision: the same on every member. */
   readonly digest: string
+  /** Why it is quarantined: the entry that it choked on, and how; empty when it is not. */
+  readonly problem: string
+}
+
+/** A process of the cloud whose last command was refused, or whose plan failed. */
+export interface ProcessStatus {
+  readonly name: string
+  readonly problem: string
 }
 
 export interface HostStatus {
@@ -135,6 +143,8 @@ export interface ClusterStatus {
   readonly members: readonly MemberStatus[]
   readonly projections: readonly ProjectionStatus[]
   readonly hosts: readonly HostStatus[]
+  /** Those that have a problem: the leader alone knows of them. */
+  readonly processes: readonly ProcessStatus[]
   /** Where this member went on from when it started: what is before was not replayed. */
   readonly resumedRevision: number
 }

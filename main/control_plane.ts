@@ -271,8 +271,11 @@ export class LocalControlPlane implements ControlPlane {
         address: clientAddress,
         leader: id === leader,
       })),
-      projections: digests.map(({ projection, digest }) => ({ name: projection, revision, lag, digest })),
+      projections: digests.map(({ projection: name, digest }) => {
+        return { name, revision, lag, digest, problem: this.#runner.quarantined[name] ?? '' }
+      }),
       hosts,
+      processes: [...this.#platform.processProblems].map(([name, problem]) => ({ name, problem })),
       resumedRevision: Math.min(this.#platform.resumedRevision, this.#runner.resumedRevision),
     }
   }

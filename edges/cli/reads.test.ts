@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { ProjectionStatus } from '../control_plane.ts'
 import { grpcEdge } from '../testing/edge.ts'
 import { TOKEN } from '../testing/fake_control_plane.ts'
 import { until } from '../testing/until.ts'
@@ -229,6 +230,24 @@ describe('why, diff and status', () => {
     expect(JSON.parse((await run(['status', '-o', 'json'])).stdout)).toMatchObject({
       leader: 'a',
       revision: 1,
+    })
+  })
+
+  it('shows what has a problem, and which', async () => {
+    const { run, control } = await cloudOf('first')
+    const status = await control.status()
+    const [tables] = status.projections as readonly [ProjectionStatus]
+    const processes = [{ name: 'vm.placement', problem: 'no host has room' }]
+    const zones = { ...tables, name: 'zones', problem: 'revision 1: no such zone' }
+    control.status = async () => ({ ...status, projections: [tables, zones], processes })
+    const { stdout } = await run(['status'])
+    expect(stdout).toMatch(
+      /PROJECTION +REVISION +LAG +PROBLEM\ntables +1 +0 *\nzones +1 +0 +quarantined: revision 1: no such zone\n/,
+    )
+    expect(stdout).toMatch(/PROCESS +PROBLEM\nvm\.placement +no host has room\n$/)
+    expect(JSON.parse((await run(['status', '-o', 'json'])).stdout)).toMatchObject({
+      projections: [{ problem: '' }, { problem: zones.problem }],
+      processes,
     })
   })
 })

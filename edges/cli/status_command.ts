@@ -45,7 +45,7 @@ function lines(
   bold: (text: string) => string,
   now: number,
 ): readonly string[] {
-  const { members, projections, hosts } = status
+  const { members, projections, hosts, processes } = status
   const facts = pairs(
     [
       ['leader', status.leader === '' ? 'none is known' : status.leader],
@@ -57,12 +57,19 @@ function lines(
     '',
   )
   const memberRows = members.map(({ id, address, leader }) => [id, address, leader ? 'leader' : 'follower'])
-  const projectionRows = projections.map(({ name, revision, lag, digest }) => [
+  const isAnyQuarantined = projections.some(({ problem }) => problem !== '')
+  const projectionRows = projections.map(({ name, revision, lag, digest, problem }) => [
     name,
     String(revision),
     String(lag),
     ...(wide ? [digest] : []),
+    ...(isAnyQuarantined ? [problem === '' ? '' : `quarantined: ${problem}`] : []),
   ])
+  const projectionColumns = [
+    ...['PROJECTION', 'REVISION', 'LAG'],
+    ...(wide ? ['DIGEST'] : []),
+    ...(isAnyQuarantined ? ['PROBLEM'] : []),
+  ]
   const hostRows = hosts.map(({ name, realizedRevision, lastHeartbeat }) => [
     name,
     String(realizedRevision),
@@ -73,10 +80,20 @@ function lines(
     '',
     ...table(['MEMBER', 'ADDRESS', 'ROLE'], memberRows, bold),
     '',
-    ...table(['PROJECTION', 'REVISION', 'LAG', ...(wide ? ['DIGEST'] : [])], projectionRows, bold),
+    ...table(projectionColumns, projectionRows, bold),
     '',
     ...(hostRows.length === 0
       ? ['There are no hosts.']
       : table(['HOST', 'REALIZED', 'LAST HEARTBEAT'], hostRows, bold)),
+    ...(processes.length === 0
+      ? []
+      : [
+          '',
+          ...table(
+            ['PROCESS', 'PROBLEM'],
+            processes.map(({ name, problem }) => [name, problem]),
+            bold,
+          ),
+        ]),
   ]
 }

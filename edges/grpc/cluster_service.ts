@@ -41,6 +41,12 @@ const ProjectionStatus = message({
   revision: [2, z.int()],
   lag: [3, z.int().describe('Entries it is behind.')],
   digest: [4, z.string().describe('Of all its rows at that revision: the same on every member.')],
+  problem: [5, z.string().describe('Why it is quarantined; empty when it is not.')],
+})
+
+const ProcessStatus = message({
+  name: [1, z.string()],
+  problem: [2, z.string().describe('Why its last command was refused, or its plan failed.')],
 })
 
 const HostStatus = message({
@@ -74,6 +80,10 @@ export const StatusResponse = message({
   resumedRevision: [
     9,
     z.int().describe('Where this member went on from when it started: what is before was not replayed.'),
+  ],
+  processes: [
+    10,
+    z.array(ProcessStatus.schema).describe('Those that have a problem: the leader alone knows of them.'),
   ],
 })
 export const MemberListRequest = message({})

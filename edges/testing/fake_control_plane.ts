@@ -145,8 +145,9 @@ export class FakeControlPlane implements ControlPlane {
       revision: this.entries.length,
       history: HISTORY,
       members: [{ id: 'a', address: '127.0.0.1:1', leader: true }],
-      projections: [{ name: 'tables', revision: this.entries.length, lag: 0, digest: '00' }],
+      projections: [{ name: 'tables', revision: this.entries.length, lag: 0, digest: '00', problem: '' }],
       hosts: this.hosts,
+      processes: [],
       resumedRevision: 0,
     }
   }
