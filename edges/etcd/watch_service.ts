@@ -4,6 +4,7 @@ import { text, wireKeyValue } from './convert.ts'
 import type { Member } from './member.ts'
 import { decode, encode, type RequestFields } from './messages.ts'
 import type { StreamMethod } from './server.ts'
+import { Turns } from './turns.ts'
 import type { WatchHub } from './watch_hub.ts'
 import { Watcher } from './watcher.ts'
 
@@ -12,8 +13,12 @@ const PATH = '/etcdserverpb.Watch/Watch'
 const WATCHES_MAX = 10_000
 /** A response for a client that takes fragments is no larger. */
 const FRAGMENT_BYTES = 1_500_000
+/** A response of more is made in so large parts. */
+const EVENTS_AT_ONCE = 512
 /** The id of responses that belong to no watch, or to all. */
 const NO_WATCH = -1
+
+const turns = new Turns()
 
 export interface WatchParts {
   readonly member: Member
@@ -181,15 +186,10 @@ class WatchStream {
   ): Promise<void> {
     const header = this.#parts.member.header(revision)
     for (const [index, part] of parts.entries()) {
-      if (watcher.ended) return
       const more = index < parts.length - 1
-      const message = {
-        header,
-        watchId: id,
-        events: part.map(wireEvent),
-        ...(more ? { fragment: true } : {}),
-      }
-      await this.#call.send(encode('WatchResponse', message))
+      const message = await encoded({ header, watchId: id, ...(more ? { fragment: true } : {}) }, part)
+      if (watcher.ended) return
+      await this.#call.send(message)
     }
   }
 }
@@ -199,6 +199,18 @@ function interval(key: string, rangeEnd: string): readonly [from: string, to: st
   const from = key === '' ? '\0' : key
   if (rangeEnd === '') return [from, `${from}\0`]
   return [from, rangeEnd === '\0' ? undefined : rangeEnd]
+}
+
+/** A message of many events is made with turns of the event loop in between: its parts, one after the other, are the message. */
+async function encoded(rest: object, events: readonly KeyEvent[]): Promise<Uint8Array> {
+  const response = 'WatchResponse'
+  if (events.length <= EVENTS_AT_ONCE) return encode(response, { ...rest, events: events.map(wireEvent) })
+  const parts = [encode(response, rest)]
+  for (let from = 0; from < events.length; from += EVENTS_AT_ONCE) {
+    await turns.next()
+    parts.push(encode(response, { events: events.slice(from, from + EVENTS_AT_ONCE).map(wireEvent) }))
+  }
+  return Buffer.concat(parts)
 }
 
 function wireEvent({ type, kv, previous }: KeyEvent): object {

@@ -1,5 +1,5 @@
 import { Rejection } from '../../domains/kernel/rejection.ts'
-import type { KeyEvent } from '../../projections/keys/queries.ts'
+import type { Change, KeyEvent } from '../../projections/keys/queries.ts'
 import type { Member } from './member.ts'
 import type { Subscriber, WatchHub } from './watch_hub.ts'
 
@@ -168,12 +168,24 @@ export class Watcher implements Subscriber {
     this.#queued = this.#queue.reduce((sum, { events }) => sum + events.length, 0)
     this.#overflowed = false
     const { from, to, previous } = this.#spec
+    let next: Change = { revision: this.#next, sub: 0 }
+    /** Of a revision of which there is more to read. */
+    let begun: readonly KeyEvent[] = []
     while (this.#next <= target && !this.#ended) {
       try {
         const since = this.#next
-        const page = await this.#member.ask('events', { from, to, since, until: target, previous })
-        this.#next = page.next
-        await this.#send(since, page.next - 1, page.events)
+        const page = await this.#member.ask('events', { from, to, since: next, until: target, previous })
+        next = page.next
+        const { revision } = next
+        const cut = page.events.findIndex(({ kv }) => kv.modRevision === revision)
+        const whole = cut < 0 ? page.events : page.events.slice(0, cut)
+        const rest = cut < 0 ? [] : page.events.slice(cut)
+        if (whole.length === 0 && rest.length > 0) begun = begun.length === 0 ? rest : begun.concat(rest)
+        else {
+          this.#next = revision
+          await this.#send(since, revision - 1, begun.length === 0 ? whole : begun.concat(whole))
+          begun = rest
+        }
       } catch (error) {
         if (this.#ended) return
         if (!(error instanceof Rejection) || error.code !== 'REVISION_COMPACTED') throw error

@@ -5,7 +5,7 @@ import type { KeyValue, Progress } from '../../domains/kv/contract.ts'
 import type { KeyEvent, KeyQueries, PastEvents, PastRange } from './queries.ts'
 import { bytesOf, COLUMNS, keyValueOf, LATEST, type Version, within } from './versions.ts'
 
-/** Events in one answer, unless one revision alone has more; and bytes of values, roughly. */
+/** Events in one answer, and bytes of values, roughly. */
 const EVENTS_MAX = 1000
 const BYTES_MAX = 1 << 20
 
@@ -79,27 +79,28 @@ function readRange(database: DatabaseSync, ask: PastRange): readonly KeyValue[] 
   return rows.map(keyValueOf)
 }
 
-/** Reads events from `since` on: as many as fit, but all of a revision. */
+/** Reads events from `since` on, as many as fit. */
 function readEvents(
   database: DatabaseSync,
   { compacted, revision }: Progress,
   { from, to, since, until, previous }: PastEvents,
 ): KeyQueries['events']['answer'] {
-  if (since < compacted) checkRevision({ compacted, revision }, since)
+  if (since.revision < compacted) checkRevision({ compacted, revision }, since.revision)
   if (until > revision)
     reject('UNAVAILABLE', `the history of keys ends at revision ${revision}, and does not have ${until} yet`)
   const statement = database.prepare(
-    `SELECT ${COLUMNS} FROM key_version v WHERE v.revision BETWEEN $since AND $until AND ${within(to)}
+    `SELECT ${COLUMNS} FROM key_version v WHERE (v.revision, v.sub) >= ($since, $sub) AND v.revision <= $until AND ${within(to)}
       ORDER BY v.revision, v.sub`,
   )
   const bounds = to === undefined ? {} : { $to: bytesOf(to) }
-  const rows = statement.iterate({ $since: since, $until: until, $from: bytesOf(from), ...bounds })
+  const [$since, $sub] = [since.revision, since.sub]
+  const rows = statement.iterate({ $since, $sub, $until: until, $from: bytesOf(from), ...bounds })
   const events: KeyEvent[] = []
   let bytes = 0
   for (const found of rows) {
     const row = found as unknown as Version
-    const full = events.length >= EVENTS_MAX || bytes >= BYTES_MAX
-    if (full && row.revision !== events.at(-1)?.kv.modRevision) return { events, next: row.revision }
+    if (events.length >= EVENTS_MAX || bytes >= BYTES_MAX)
+      return { events, next: { revision: row.revision, sub: row.sub } }
     bytes += row.key.length + (row.value?.length ?? 0)
     events.push({
       type: row.value === null ? 'delete' : 'put',
@@ -107,7 +108,7 @@ function readEvents(
       previous: previous ? readBefore(database, row) : undefined,
     })
   }
-  return { events, next: until + 1 }
+  return { events, next: { revision: until + 1, sub: 0 } }
 }
 
 /** The key before a change of it. */

@@ -7,7 +7,9 @@ import kv from '../../domains/kv/index.ts'
 import { scrub } from '../kernel/scrub.ts'
 import { ProjectionStore } from '../kernel/store.ts'
 import { keyHistory } from './key_history.ts'
-import { KEY_HISTORY, type KeyQueries } from './queries.ts'
+import { type Change, KEY_HISTORY, type KeyQueries } from './queries.ts'
+
+const startOf = (revision: number): Change => ({ revision, sub: 0 })
 
 class Histories {
   readonly store = new ProjectionStore(':memory:', new Registry([kv]), [], [keyHistory])
@@ -88,7 +90,7 @@ describe('the history of keys', () => {
     const { events, next } = histories.ask('events', {
       from: 'a',
       to: 'c',
-      since: 3,
+      since: startOf(3),
       until: 6,
       previous: true,
     })
@@ -98,21 +100,27 @@ describe('the history of keys', () => {
       ['delete', 'b', 5, '1'],
       ['put', 'a', 6, undefined],
     ])
-    expect(next).toBe(7)
+    expect(next).toEqual(startOf(7))
   })
 
-  it('never splits a revision', () => {
+  it('tells as much at once as fits, and goes on with the next change, also within a revision', () => {
     const histories = new Histories()
-    histories.take(...Array.from({ length: 1500 }, (_, i) => put(2, `k${i}`, 'x')))
-    histories.take(put(3, 'k', 'x'))
-    const ask = { from: '\0', to: undefined, until: 3, previous: false }
-    const first = histories.ask('events', { ...ask, since: 2 })
-    expect([first.events.length, first.next]).toEqual([1500, 3])
-    expect(histories.ask('events', { ...ask, since: first.next }).events).toHaveLength(1)
+    histories.take(...Array.from({ length: 2500 }, (_, i) => put(2, `k${i}`, 'x')))
+    histories.take(put(3, 'k', 'x'), put(3, 'l', 'x'))
+    const ask = { from: 'k', to: 'l', until: 3, previous: false }
+    const told: string[] = []
+    const starts: Change[] = []
+    for (let since = startOf(2); since.revision <= 3; ) {
+      const { events, next } = histories.ask('events', { ...ask, since })
+      told.push(...events.map(({ kv }) => `${kv.key}@${kv.modRevision}`))
+      starts.push((since = next))
+    }
+    expect(told).toEqual([...Array.from({ length: 2500 }, (_, i) => `k${i}@2`), 'k@3'])
+    expect(starts).toEqual([{ revision: 2, sub: 1000 }, { revision: 2, sub: 2000 }, startOf(4)])
   })
 
   it('tells nothing of a time that it does not have yet: what comes of it would be missed', () => {
-    const ask = { from: '\0', to: undefined, since: 2, previous: false }
+    const ask = { from: '\0', to: undefined, since: startOf(2), previous: false }
     expect(filled().ask('events', { ...ask, until: 6 }).events).toHaveLength(7)
     expect(() => filled().ask('events', { ...ask, until: 7 })).toThrow('does not have 7 yet')
   })
@@ -124,8 +132,8 @@ describe('the history of keys', () => {
     expect(keysAt(histories, 4)).toEqual(['b1', 'c1'])
     expect(keysAt(histories, 6)).toEqual(['a2'])
     const ask = { from: '\0', to: undefined, until: 6, previous: false }
-    expect(() => histories.ask('events', { ...ask, since: 3 })).toThrow('compacted')
-    expect(histories.ask('events', { ...ask, since: 4 }).events[0]).toMatchObject({
+    expect(() => histories.ask('events', { ...ask, since: startOf(3) })).toThrow('compacted')
+    expect(histories.ask('events', { ...ask, since: startOf(4) }).events[0]).toMatchObject({
       type: 'delete',
       kv: { key: 'a' },
     })

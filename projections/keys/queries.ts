@@ -25,20 +25,26 @@ export interface KeyEvent {
   readonly previous: KeyValue | undefined
 }
 
-/** What happened to the keys of an interval, from one revision to another, both inclusive. */
+/** A change of a key: its revision, and its place in it. */
+export interface Change {
+  readonly revision: number
+  readonly sub: number
+}
+
+/** What happened to the keys of an interval, from one change to the end of a revision, both inclusive. */
 export interface PastEvents {
   readonly from: string
   readonly to: string | undefined
-  readonly since: number
+  readonly since: Change
   readonly until: number
   readonly previous: boolean
 }
 
 export interface PastEventsAnswer {
-  /** In order; all events of a revision are in one answer. */
+  /** In order, so many of them as fit into an answer. */
   readonly events: readonly KeyEvent[]
-  /** Where the next answer begins; beyond `until` when there is no more. */
-  readonly next: number
+  /** Where the next answer begins: within a revision whose events do not all fit; beyond `until` when there is no more. */
+  readonly next: Change
 }
 
 export interface HashAnswer {
