@@ -33,6 +33,8 @@ export class CallStream implements AsyncIterable<Buffer>, StreamListener {
   #failure: StatusError | undefined
   #wake: (() => void) | undefined
   #drained: PromiseWithResolvers<void> | undefined
+  /** Resolves once all that waits for its turn is sent; undefined while nothing does. */
+  #queue: Promise<void> | undefined
 
   constructor(stream: ServerStream) {
     this.#stream = stream
@@ -65,8 +67,31 @@ export class CallStream implements AsyncIterable<Buffer>, StreamListener {
   }
 
   /** Resolves once the client can take more. A call that has ended takes nothing. */
-  async send(message: Uint8Array): Promise<void> {
-    if (this.#abort.signal.aborted || this.#stream.write(frame(message))) return
+  send(message: Uint8Array): Promise<void> {
+    return this.sendFramed([frame(message)])
+  }
+
+  /** As `send`, for a message that is framed, in parts: it goes out as a whole, after all that was sent before. */
+  sendFramed(parts: readonly Buffer[]): Promise<void> {
+    const [whole] = parts
+    if (this.#queue === undefined && whole !== undefined && parts.length === 1) return this.#write(whole)
+    const write = async (): Promise<void> => {
+      for (const part of parts) await this.#write(part)
+    }
+    const sent: Promise<void> = (this.#queue ?? Promise.resolve()).then(write).finally(() => {
+      if (this.#queue === sent) this.#queue = undefined
+    })
+    this.#queue = sent
+    return sent
+  }
+
+  /** Bytes are kept for the client until the call ends, or, when negative, no more. */
+  hold(bytes: number): void {
+    this.#stream.hold(bytes)
+  }
+
+  async #write(framed: Buffer): Promise<void> {
+    if (this.#abort.signal.aborted || this.#stream.write(framed)) return
     this.#drained ??= Promise.withResolvers<void>()
     await this.#drained.promise
   }

@@ -103,7 +103,7 @@ function operation(fields: RequestFields['RequestOp']): Operation {
   throw new StatusError('INVALID_ARGUMENT', 'etcdserver: key not found')
 }
 
-export function wireKeyValue(kv: KeyValue): WireKeyValue {
+function wireKeyValue(kv: KeyValue): WireKeyValue {
   const { key, value, createRevision, modRevision, version, lease } = kv
   return {
     key: bytes(key),

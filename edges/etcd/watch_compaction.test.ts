@@ -5,7 +5,7 @@ import { HeldHistory } from './testing/held_history.ts'
 import { TestCluster } from './testing/nodes.ts'
 import { plain } from './testing/normal.ts'
 
-/** The history answers with 1000 events, or all of a revision: it takes two answers. */
+/** The history answers with 1000 events: it takes two answers. */
 const REVISIONS = 15
 const KEYS = 100
 /** A new store is at revision 1. */

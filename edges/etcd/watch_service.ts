@@ -1,24 +1,17 @@
-import type { KeyEvent } from '../../projections/keys/queries.ts'
 import type { CallStream } from './call_stream.ts'
-import { text, wireKeyValue } from './convert.ts'
+import { text } from './convert.ts'
+import { EventSender } from './event_sender.ts'
 import type { Member } from './member.ts'
 import { decode, encode, type RequestFields } from './messages.ts'
 import type { StreamMethod } from './server.ts'
-import { Turns } from './turns.ts'
 import type { WatchHub } from './watch_hub.ts'
 import { Watcher } from './watcher.ts'
 
 const PATH = '/etcdserverpb.Watch/Watch'
 /** Watches on one stream, at most. */
 const WATCHES_MAX = 10_000
-/** A response for a client that takes fragments is no larger. */
-const FRAGMENT_BYTES = 1_500_000
-/** A response of more is made in so large parts. */
-const EVENTS_AT_ONCE = 512
 /** The id of responses that belong to no watch, or to all. */
 const NO_WATCH = -1
-
-const turns = new Turns()
 
 export interface WatchParts {
   readonly member: Member
@@ -33,6 +26,7 @@ export function watchMethod(parts: WatchParts): [path: string, method: StreamMet
 
 interface Watch {
   readonly watcher: Watcher
+  readonly sender: EventSender
   readonly progress: boolean
 }
 
@@ -97,15 +91,16 @@ class WatchStream {
       previous: fields.prevKv,
       without: new Set(fields.filters.map((filter) => (filter === 0 ? 'put' : 'delete'))),
     }
-    const watcher: Watcher = new Watcher(spec, member, hub, {
-      send: (upTo, events) => this.#send(id, watcher, upTo, fields.fragment ? fragmented(events) : [events]),
+    const sender = new EventSender(this.#call, member, id, fields.fragment)
+    const watcher = new Watcher(spec, member, hub, {
+      send: (upTo, events, more) => sender.send(upTo, events, more),
       compacted: (compactRevision) => this.#compacted(id, compactRevision),
       failed: (error) => {
         this.#ended = true
         this.#failure?.(error)
       },
     })
-    this.#watches.set(id, { watcher, progress: fields.progressNotify })
+    this.#watches.set(id, { watcher, sender, progress: fields.progressNotify })
     await this.#call.send(encode('WatchResponse', created))
     if (spec.startRevision < hub.compacted) {
       watcher.end()
@@ -133,6 +128,7 @@ class WatchStream {
     const found = this.#watches.get(id)
     if (found === undefined) return
     found.watcher.end()
+    found.sender.end()
     this.#watches.delete(id)
     const { member, hub } = this.#parts
     await this.#call.send(
@@ -141,6 +137,7 @@ class WatchStream {
   }
 
   async #compacted(id: number, compactRevision: number): Promise<void> {
+    this.#watches.get(id)?.sender.end()
     this.#watches.delete(id)
     const header = this.#parts.member.header(0)
     await this.#call.send(encode('WatchResponse', { header, watchId: id, canceled: true, compactRevision }))
@@ -176,22 +173,6 @@ class WatchStream {
       void this.#call.send(encode('WatchResponse', { header: member.header(hub.revision), watchId: id }))
     }
   }
-
-  /** A watch that ends on the way says no more: its id may be another's by then. */
-  async #send(
-    id: number,
-    watcher: Watcher,
-    revision: number,
-    parts: readonly (readonly KeyEvent[])[],
-  ): Promise<void> {
-    const header = this.#parts.member.header(revision)
-    for (const [index, part] of parts.entries()) {
-      const more = index < parts.length - 1
-      const message = await encoded({ header, watchId: id, ...(more ? { fragment: true } : {}) }, part)
-      if (watcher.ended) return
-      await this.#call.send(message)
-    }
-  }
 }
 
 /** No key: from the first on. No range end: the key alone. */
@@ -199,38 +180,4 @@ function interval(key: string, rangeEnd: string): readonly [from: string, to: st
   const from = key === '' ? '\0' : key
   if (rangeEnd === '') return [from, `${from}\0`]
   return [from, rangeEnd === '\0' ? undefined : rangeEnd]
-}
-
-/** A message of many events is made with turns of the event loop in between: its parts, one after the other, are the message. */
-async function encoded(rest: object, events: readonly KeyEvent[]): Promise<Uint8Array> {
-  const response = 'WatchResponse'
-  if (events.length <= EVENTS_AT_ONCE) return encode(response, { ...rest, events: events.map(wireEvent) })
-  const parts = [encode(response, rest)]
-  for (let from = 0; from < events.length; from += EVENTS_AT_ONCE) {
-    await turns.next()
-    parts.push(encode(response, { events: events.slice(from, from + EVENTS_AT_ONCE).map(wireEvent) }))
-  }
-  return Buffer.concat(parts)
-}
-
-function wireEvent({ type, kv, previous }: KeyEvent): object {
-  const event = { type: type === 'put' ? 0 : 1, kv: wireKeyValue(kv) }
-  return previous === undefined ? event : { ...event, prevKv: wireKeyValue(previous) }
-}
-
-/** Parts of about a bounded size; one event is never cut. */
-function fragmented(events: readonly KeyEvent[]): readonly (readonly KeyEvent[])[] {
-  const parts: KeyEvent[][] = [[]]
-  let bytes = 0
-  for (const event of events) {
-    const { kv, previous } = event
-    const size = kv.key.length * 2 + kv.value.length + (previous?.value.length ?? 0) + 64
-    if (bytes + size > FRAGMENT_BYTES && bytes > 0) {
-      parts.push([])
-      bytes = 0
-    }
-    parts.at(-1)?.push(event)
-    bytes += size
-  }
-  return parts
 }

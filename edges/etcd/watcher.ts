@@ -1,5 +1,5 @@
 import { Rejection } from '../../domains/kernel/rejection.ts'
-import type { Change, KeyEvent } from '../../projections/keys/queries.ts'
+import type { KeyEvent } from '../../projections/keys/queries.ts'
 import type { Member } from './member.ts'
 import type { Subscriber, WatchHub } from './watch_hub.ts'
 
@@ -24,8 +24,8 @@ export interface WatcherSpec {
 }
 
 export interface WatcherPorts {
-  /** Events up to a revision, none of which is split. */
-  readonly send: (revision: number, events: readonly KeyEvent[]) => Promise<void>
+  /** Events up to a revision, none of which is split; or, with `more`, of that one alone, which goes on with the next call. */
+  readonly send: (revision: number, events: readonly KeyEvent[], more: boolean) => Promise<void>
   /** What it needs is compacted: it has ended. */
   readonly compacted: (compactRevision: number) => Promise<void>
   /** The history could not be read. */
@@ -51,6 +51,8 @@ export class Watcher implements Subscriber {
   #lagging: boolean
   #overflowed = false
   #busy = false
+  /** Of a revision a part is sent, and more is to come. */
+  #parted = false
   #ended = false
   #marks: { readonly revision: number; readonly resolve: () => void }[] = []
   /** When something was last sent, on the monotonic clock. */
@@ -71,10 +73,6 @@ export class Watcher implements Subscriber {
   /** The first revision wanted. */
   get first(): number {
     return this.#spec.startRevision
-  }
-
-  get ended(): boolean {
-    return this.#ended
   }
 
   /** Begins to send. */
@@ -158,7 +156,7 @@ export class Watcher implements Subscriber {
     this.#queued -= events.length
     const since = this.#next
     this.#next = revision + 1
-    await this.#send(since, revision, events)
+    await this.#send(since, revision, events, false)
   }
 
   /** Reads from the history what has happened until now; what happens meanwhile is queued. */
@@ -168,24 +166,15 @@ export class Watcher implements Subscriber {
     this.#queued = this.#queue.reduce((sum, { events }) => sum + events.length, 0)
     this.#overflowed = false
     const { from, to, previous } = this.#spec
-    let next: Change = { revision: this.#next, sub: 0 }
-    /** Of a revision of which there is more to read. */
-    let begun: readonly KeyEvent[] = []
+    let sub = 0
     while (this.#next <= target && !this.#ended) {
       try {
         const since = this.#next
-        const page = await this.#member.ask('events', { from, to, since: next, until: target, previous })
-        next = page.next
-        const { revision } = next
-        const cut = page.events.findIndex(({ kv }) => kv.modRevision === revision)
-        const whole = cut < 0 ? page.events : page.events.slice(0, cut)
-        const rest = cut < 0 ? [] : page.events.slice(cut)
-        if (whole.length === 0 && rest.length > 0) begun = begun.length === 0 ? rest : begun.concat(rest)
-        else {
-          this.#next = revision
-          await this.#send(since, revision - 1, begun.length === 0 ? whole : begun.concat(whole))
-          begun = rest
-        }
+        const page = await this.#member.ask('events', { from, to, since, sub, until: target, previous })
+        const more = page.sub > 0
+        this.#next = page.next
+        sub = page.sub
+        await this.#send(since, more ? page.next : page.next - 1, page.events, more)
       } catch (error) {
         if (this.#ended) return
         if (!(error instanceof Rejection) || error.code !== 'REVISION_COMPACTED') throw error
@@ -199,15 +188,17 @@ export class Watcher implements Subscriber {
   }
 
   /** Sends what happened from one revision to another, both inclusive. */
-  async #send(since: number, revision: number, events: readonly KeyEvent[]): Promise<void> {
+  async #send(since: number, revision: number, events: readonly KeyEvent[], more: boolean): Promise<void> {
     assertOrder(since, revision, events)
     const { without, previous } = this.#spec
     const kept = without.size === 0 ? events : events.filter(({ type }) => !without.has(type))
-    if (kept.length === 0 || this.#ended) return
+    if (this.#ended || (kept.length === 0 && (more || !this.#parted))) return
+    this.#parted = more
     this.lastSent = performance.now()
     await this.#ports.send(
       revision,
       previous ? kept : kept.map(({ type, kv }) => ({ type, kv, previous: undefined })),
+      more,
     )
   }
 

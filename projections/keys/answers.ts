@@ -2,10 +2,10 @@ import type { DatabaseSync } from 'node:sqlite'
 import { crc32c } from '../../domains/kernel/crc32c.ts'
 import { reject } from '../../domains/kernel/rejection.ts'
 import type { KeyValue, Progress } from '../../domains/kv/contract.ts'
-import type { KeyEvent, KeyQueries, PastEvents, PastRange } from './queries.ts'
+import type { KeyEvent, KeyQueries, PastEvents, PastEventsAnswer, PastRange } from './queries.ts'
 import { bytesOf, COLUMNS, keyValueOf, LATEST, type Version, within } from './versions.ts'
 
-/** Events in one answer, and bytes of values, roughly. */
+/** Events in one answer; and bytes of keys and values, roughly. */
 const EVENTS_MAX = 1000
 const BYTES_MAX = 1 << 20
 
@@ -79,36 +79,38 @@ function readRange(database: DatabaseSync, ask: PastRange): readonly KeyValue[] 
   return rows.map(keyValueOf)
 }
 
-/** Reads events from `since` on, as many as fit. */
 function readEvents(
   database: DatabaseSync,
   { compacted, revision }: Progress,
-  { from, to, since, until, previous }: PastEvents,
+  { from, to, since, sub, until, previous }: PastEvents,
 ): KeyQueries['events']['answer'] {
-  if (since.revision < compacted) checkRevision({ compacted, revision }, since.revision)
+  if (since < compacted) checkRevision({ compacted, revision }, since)
   if (until > revision)
     reject('UNAVAILABLE', `the history of keys ends at revision ${revision}, and does not have ${until} yet`)
+  const last = sub > 0 ? since : until
   const statement = database.prepare(
-    `SELECT ${COLUMNS} FROM key_version v WHERE (v.revision, v.sub) >= ($since, $sub) AND v.revision <= $until AND ${within(to)}
-      ORDER BY v.revision, v.sub`,
+    `SELECT ${COLUMNS} FROM key_version v WHERE (v.revision, v.sub) >= ($since, $sub) AND v.revision <= $last
+      AND ${within(to)} ORDER BY v.revision, v.sub`,
   )
   const bounds = to === undefined ? {} : { $to: bytesOf(to) }
-  const [$since, $sub] = [since.revision, since.sub]
-  const rows = statement.iterate({ $since, $sub, $until: until, $from: bytesOf(from), ...bounds })
+  const place = { $since: since, $sub: sub, $last: last }
+  const rows = statement.iterate({ ...place, $from: bytesOf(from), ...bounds })
   const events: KeyEvent[] = []
   let bytes = 0
   for (const found of rows) {
     const row = found as unknown as Version
-    if (events.length >= EVENTS_MAX || bytes >= BYTES_MAX)
-      return { events, next: { revision: row.revision, sub: row.sub } }
-    bytes += row.key.length + (row.value?.length ?? 0)
-    events.push({
-      type: row.value === null ? 'delete' : 'put',
-      kv: keyValueOf(row),
-      previous: previous ? readBefore(database, row) : undefined,
-    })
+    if (events.length >= EVENTS_MAX || bytes >= BYTES_MAX) return endingBefore(row, events)
+    const before = previous ? readBefore(database, row) : undefined
+    bytes += row.key.length + (row.value?.length ?? 0) + (before?.value.length ?? 0)
+    events.push({ type: row.value === null ? 'delete' : 'put', kv: keyValueOf(row), previous: before })
   }
-  return { events, next: { revision: until + 1, sub: 0 } }
+  return { events, next: last + 1, sub: 0 }
+}
+
+/** Leaves away what is there of the row's revision, unless there is nothing else. */
+function endingBefore({ revision, sub }: Version, events: readonly KeyEvent[]): PastEventsAnswer {
+  if (events[0]?.kv.modRevision === revision) return { events, next: revision, sub }
+  return { events: events.filter(({ kv }) => kv.modRevision < revision), next: revision, sub: 0 }
 }
 
 /** The key before a change of it. */

@@ -7,9 +7,7 @@ import kv from '../../domains/kv/index.ts'
 import { scrub } from '../kernel/scrub.ts'
 import { ProjectionStore } from '../kernel/store.ts'
 import { keyHistory } from './key_history.ts'
-import { type Change, KEY_HISTORY, type KeyQueries } from './queries.ts'
-
-const startOf = (revision: number): Change => ({ revision, sub: 0 })
+import { KEY_HISTORY, type KeyQueries, type PastEventsAnswer } from './queries.ts'
 
 class Histories {
   readonly store = new ProjectionStore(':memory:', new Registry([kv]), [], [keyHistory])
@@ -90,7 +88,8 @@ describe('the history of keys', () => {
     const { events, next } = histories.ask('events', {
       from: 'a',
       to: 'c',
-      since: startOf(3),
+      since: 3,
+      sub: 0,
       until: 6,
       previous: true,
     })
@@ -100,27 +99,66 @@ describe('the history of keys', () => {
       ['delete', 'b', 5, '1'],
       ['put', 'a', 6, undefined],
     ])
-    expect(next).toEqual(startOf(7))
+    expect(next).toBe(7)
   })
 
-  it('tells as much at once as fits, and goes on with the next change, also within a revision', () => {
-    const histories = new Histories()
-    histories.take(...Array.from({ length: 2500 }, (_, i) => put(2, `k${i}`, 'x')))
-    histories.take(put(3, 'k', 'x'), put(3, 'l', 'x'))
-    const ask = { from: 'k', to: 'l', until: 3, previous: false }
-    const told: string[] = []
-    const starts: Change[] = []
-    for (let since = startOf(2); since.revision <= 3; ) {
-      const { events, next } = histories.ask('events', { ...ask, since })
-      told.push(...events.map(({ kv }) => `${kv.key}@${kv.modRevision}`))
-      starts.push((since = next))
+  describe('that is too large for one answer', () => {
+    const answersOf = (histories: Histories, until: number): readonly PastEventsAnswer[] => {
+      const answers: PastEventsAnswer[] = []
+      for (let place = { next: 2, sub: 0 }; place.next <= until; ) {
+        const { next: since, sub } = place
+        const ask = { from: '\0', to: undefined, since, sub, until, previous: true }
+        const answer = histories.ask('events', ask)
+        answers.push(answer)
+        place = answer
+      }
+      return answers
     }
-    expect(told).toEqual([...Array.from({ length: 2500 }, (_, i) => `k${i}@2`), 'k@3'])
-    expect(starts).toEqual([{ revision: 2, sub: 1000 }, { revision: 2, sub: 2000 }, startOf(4)])
+    const shown = (answers: readonly PastEventsAnswer[]) =>
+      answers.map(({ events, next, sub }) => [
+        [...new Set(events.map(({ kv }) => kv.modRevision))],
+        events.length,
+        next,
+        sub,
+      ])
+
+    it('parts a revision only where it alone is too large', () => {
+      const histories = new Histories()
+      histories.take(...Array.from({ length: 600 }, (_, i) => put(2, `k${i}`, 'x')))
+      histories.take(...Array.from({ length: 2500 }, (_, i) => put(3, `k${i}`, 'x')))
+      histories.take(['Deleted', { revision: 4, key: 'k', rangeEnd: 'l' }])
+      histories.take(put(5, 'k', 'x'), put(5, 'l', 'x'))
+      const answers = answersOf(histories, 5)
+      expect(shown(answers)).toEqual([
+        [[2], 600, 3, 0],
+        [[3], 1000, 3, 1000],
+        [[3], 1000, 3, 2000],
+        [[3], 500, 4, 0],
+        [[4], 1000, 4, 1000],
+        [[4], 1000, 4, 2000],
+        [[4], 500, 5, 0],
+        [[5], 2, 6, 0],
+      ])
+      const deleted = answers.flatMap(({ events }) => events).filter(({ type }) => type === 'delete')
+      expect(new Set(deleted.map(({ kv }) => kv.key)).size).toBe(2500)
+      expect(deleted.every(({ previous }) => previous?.value === 'x')).toBe(true)
+    })
+
+    it('counts the bytes of what was before', () => {
+      const histories = new Histories()
+      for (const revision of [2, 3, 4]) histories.take(put(revision, `k${revision}`, 'x'.repeat(600_000)))
+      histories.take(['Deleted', { revision: 5, key: 'k', rangeEnd: 'l' }])
+      expect(shown(answersOf(histories, 5))).toEqual([
+        [[2, 3], 2, 4, 0],
+        [[4], 1, 5, 0],
+        [[5], 2, 5, 2],
+        [[5], 1, 6, 0],
+      ])
+    })
   })
 
   it('tells nothing of a time that it does not have yet: what comes of it would be missed', () => {
-    const ask = { from: '\0', to: undefined, since: startOf(2), previous: false }
+    const ask = { from: '\0', to: undefined, since: 2, sub: 0, previous: false }
     expect(filled().ask('events', { ...ask, until: 6 }).events).toHaveLength(7)
     expect(() => filled().ask('events', { ...ask, until: 7 })).toThrow('does not have 7 yet')
   })
@@ -131,9 +169,9 @@ describe('the history of keys', () => {
     expect(() => keysAt(histories, 3)).toThrow('compacted')
     expect(keysAt(histories, 4)).toEqual(['b1', 'c1'])
     expect(keysAt(histories, 6)).toEqual(['a2'])
-    const ask = { from: '\0', to: undefined, until: 6, previous: false }
-    expect(() => histories.ask('events', { ...ask, since: startOf(3) })).toThrow('compacted')
-    expect(histories.ask('events', { ...ask, since: startOf(4) }).events[0]).toMatchObject({
+    const ask = { from: '\0', to: undefined, sub: 0, until: 6, previous: false }
+    expect(() => histories.ask('events', { ...ask, since: 3 })).toThrow('compacted')
+    expect(histories.ask('events', { ...ask, since: 4 }).events[0]).toMatchObject({
       type: 'delete',
       kv: { key: 'a' },
     })

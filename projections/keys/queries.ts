@@ -25,26 +25,24 @@ export interface KeyEvent {
   readonly previous: KeyValue | undefined
 }
 
-/** A change of a key: its revision, and its place in it. */
-export interface Change {
-  readonly revision: number
-  readonly sub: number
-}
-
-/** What happened to the keys of an interval, from one change to the end of a revision, both inclusive. */
+/** What happened to the keys of an interval, from one revision to another, both inclusive. */
 export interface PastEvents {
   readonly from: string
   readonly to: string | undefined
-  readonly since: Change
+  readonly since: number
+  /** Of that revision, the first change wanted: 0, or what an answer gave. */
+  readonly sub: number
   readonly until: number
   readonly previous: boolean
 }
 
 export interface PastEventsAnswer {
-  /** In order, so many of them as fit into an answer. */
+  /** In order, as many as fit: of whole revisions, or, where one has more, of a part of it alone. */
   readonly events: readonly KeyEvent[]
-  /** Where the next answer begins: within a revision whose events do not all fit; beyond `until` when there is no more. */
-  readonly next: Change
+  /** Where the next answer begins; beyond `until` when there is no more. */
+  readonly next: number
+  /** Above 0 when a part of the revision `next` is still to come. */
+  readonly sub: number
 }
 
 export interface HashAnswer {
