@@ -237,14 +237,14 @@ describe('why, diff and status', () => {
     const { run, control } = await cloudOf('first')
     const status = await control.status()
     const [tables] = status.projections as readonly [ProjectionStatus]
-    const processes = [{ name: 'vm.placement', problem: 'no host has room' }]
+    const processes = [{ name: 'vm.placement', problem: 'no host \x1b[1mhas room' }]
     const zones = { ...tables, name: 'zones', problem: 'revision 1: no such zone' }
     control.status = async () => ({ ...status, projections: [tables, zones], processes })
     const { stdout } = await run(['status'])
     expect(stdout).toMatch(
       /PROJECTION +REVISION +LAG +PROBLEM\ntables +1 +0 *\nzones +1 +0 +quarantined: revision 1: no such zone\n/,
     )
-    expect(stdout).toMatch(/PROCESS +PROBLEM\nvm\.placement +no host has room\n$/)
+    expect(stdout).toMatch(/PROCESS +PROBLEM\nvm\.placement +no host \\x1b\[1mhas room\n$/)
     expect(JSON.parse((await run(['status', '-o', 'json'])).stdout)).toMatchObject({
       projections: [{ problem: '' }, { problem: zones.problem }],
       processes,

@@ -4,6 +4,7 @@ import { addGlobalOptions } from './global_options.ts'
 import type { Session, Sessions } from './session.ts'
 import { pairs, table } from './table.ts'
 import { age } from './times.ts'
+import { printable } from './values.ts'
 
 /** Adds `status`. */
 export function addStatusCommand(program: Command, sessions: Sessions): void {
@@ -63,7 +64,7 @@ function lines(
     String(revision),
     String(lag),
     ...(wide ? [digest] : []),
-    ...(isAnyQuarantined ? [problem === '' ? '' : `quarantined: ${problem}`] : []),
+    ...(isAnyQuarantined ? [problem === '' ? '' : `quarantined: ${printable(problem)}`] : []),
   ])
   const projectionColumns = [
     ...['PROJECTION', 'REVISION', 'LAG'],
@@ -91,7 +92,7 @@ function lines(
           '',
           ...table(
             ['PROCESS', 'PROBLEM'],
-            processes.map(({ name, problem }) => [name, problem]),
+            processes.map(({ name, problem }) => [name, printable(problem)]),
             bold,
           ),
         ]),
