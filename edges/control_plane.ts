@@ -201,6 +201,8 @@ export interface ControlPlane {
   authenticate(token: string | undefined): Actor
   submit(request: CommandRequest): Promise<CommandReply>
   read(actor: Actor, request: ReadRequest): Promise<ReadReply>
+  /** Up to where the log was committed before the call: the leader alone can tell, and has applied it. */
+  committed(actor: Actor): Promise<number>
   /** Entries from a revision on, at most `limit`; waits for none. */
   log(actor: Actor, request: { from: number; limit: number; type?: string | undefined }): Promise<LogPage>
   /** Resolves as soon as there is a committed entry at or past the revision, or the signal aborts. */

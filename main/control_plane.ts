@@ -122,6 +122,11 @@ export class LocalControlPlane implements ControlPlane {
     await this.#runner.whenProjected(await this.#platform.barrier(), TIMEOUT_MS)
   }
 
+  async committed(actor: Actor): Promise<number> {
+    this.#platform.engine.authorize(actor, 'cluster.log.get', 'system', '')
+    return await this.#platform.barrier()
+  }
+
   async log(
     actor: Actor,
     { from, limit, type }: { from: number; limit: number; type?: string | undefined },

@@ -2,10 +2,12 @@ import type { Message, Of } from '../../domains/kernel/contract.ts'
 import { parseRequest } from '../../domains/kernel/parse.ts'
 import { clusterStatus } from '../cluster_status.ts'
 import type { BackupChunk, ControlPlane, LogPage } from '../control_plane.ts'
+import { whenLogIsFresh } from '../fresh_log.ts'
 import type { Call, Fields, StreamCall, StreamHandler, UnaryHandler } from './call.ts'
 import {
   BackupRequest,
   type ClusterMethodName,
+  CommittedRequest,
   DiffRequest,
   FollowFeedRequest,
   HeartbeatRequest,
@@ -36,6 +38,9 @@ export function clusterHandlers(control: ControlPlane, forwarder: Forwarder): Un
       const { members } = await control.status(actor)
       return { members }
     }),
+    Committed: with_('Committed', CommittedRequest, async (_, { actor }) => ({
+      revision: await control.committed(actor),
+    })),
     Why: with_('Why', WhyRequest, async ({ kind, name, project }, { actor }) => {
       const entries = await control.why(actor, kind, name, project === '' ? undefined : project)
       return { entries: entries.map(entryFields) }
@@ -47,7 +52,7 @@ export function clusterHandlers(control: ControlPlane, forwarder: Forwarder): Un
       control.heartbeat(actor, beat)
       return {}
     }),
-    Log: (request, call) => followLog(control, parseRequest('Log', LogRequest, request), call),
+    Log: (request, call) => followLog(control, forwarder, parseRequest('Log', LogRequest, request), call),
     FollowFeed: (request, call) => {
       const feed = parseRequest('FollowFeed', FollowFeedRequest, request)
       return feedMessages(control.feed(call.actor, feed, call.signal))
@@ -69,9 +74,11 @@ function with_<M extends Message>(
 
 async function* followLog(
   control: ControlPlane,
+  forwarder: Forwarder,
   request: Of<typeof LogRequest>,
-  { actor, signal }: StreamCall,
+  { actor, token, signal }: StreamCall,
 ): AsyncIterable<Fields> {
+  await whenLogIsFresh(control, actor, (leader) => forwarder.committed(leader, token), signal)
   let from = Math.max(1, request.from)
   let left = request.limit === 0 ? Number.POSITIVE_INFINITY : request.limit
   const type = request.type === '' ? undefined : request.type

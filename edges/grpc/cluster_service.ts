@@ -98,6 +98,10 @@ const LogResponse = message({
   entries: [1, z.array(LogEntry.schema)],
   next: [2, z.int().describe('Where to go on from.')],
 })
+export const CommittedRequest = message({})
+const CommittedResponse = message({
+  revision: [1, z.int().describe('Every entry that was committed before the call is at or before it.')],
+})
 export const WhyRequest = message({
   kind: [1, kind],
   name: [2, z.string().min(1).max(255)],
@@ -146,6 +150,7 @@ export type ClusterMethodName =
   | 'Status'
   | 'MemberList'
   | 'Log'
+  | 'Committed'
   | 'Why'
   | 'Diff'
   | 'FollowFeed'
@@ -181,6 +186,13 @@ export const clusterMethods: readonly ClusterMethod[] = [
     doc: 'What happened, in order.',
     request: LogRequest,
     response: LogResponse,
+  },
+  {
+    ...unary,
+    name: 'Committed',
+    doc: 'Up to where the log is committed, as the leader has confirmed it.',
+    request: CommittedRequest,
+    response: CommittedResponse,
   },
   {
     ...unary,

@@ -88,6 +88,10 @@ export class Forwarder {
     return readReply(this.#api.codec.decode(types.response, answer, false), method.method.field)
   }
 
+  async committed(leader: string, token: string | undefined): Promise<number> {
+    return Number((await this.#ask(leader, 'Committed', {}, token))['revision'])
+  }
+
   async why(
     leader: string,
     { kind, name, project }: { readonly kind: string; readonly name: string; readonly project?: string },

@@ -237,6 +237,24 @@ describe('forwarding', () => {
     })
   })
 
+  it('shows of the log all that the leader had committed, however late it comes', async () => {
+    const leader = await grpcEdge()
+    const follower = await grpcEdge()
+    const calls = follower.client()
+    await leader.client().command({ type: 'toy.CreateBox', data: box })
+    follower.control.waitForRevision = async (revision) => {
+      expect(revision).toBe(1)
+      follower.control.entries.push(...leader.control.entries)
+    }
+    follower.control.leader = leader.address
+    const signal = AbortSignal.timeout(10_000)
+    const pages = await Array.fromAsync(calls.stream('ClusterService/Log', { from: 1 }, signal))
+    expect(pages).toMatchObject([{ entries: [{ command: 'toy.CreateBox' }], next: 2 }])
+    follower.control.leader = ''
+    const unsure = Array.fromAsync(calls.stream('ClusterService/Log', { from: 1 }, signal))
+    await expect(unsure).rejects.toMatchObject({ code: 'NOT_LEADER' })
+  })
+
   it('passes on reads that only the leader can answer, and answers the others itself', async () => {
     const leader = await grpcEdge()
     const follower = await grpcEdge()

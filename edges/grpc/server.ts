@@ -237,7 +237,7 @@ class Served {
 }
 
 /** What only the leader has heard, and what must show all that was committed before the call. */
-const leaderOnly: ReadonlySet<ClusterMethodName> = new Set(['Heartbeat', 'Why', 'Diff'])
+const leaderOnly: ReadonlySet<ClusterMethodName> = new Set(['Heartbeat', 'Committed', 'Why', 'Diff'])
 
 function isRead({ method }: ApiMethod): boolean {
   return method.role === 'cluster' ? method.name !== 'Heartbeat' : method.role !== 'command'

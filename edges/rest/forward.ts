@@ -12,6 +12,7 @@ import type {
 export interface Forward {
   submit(leader: string, request: CommandRequest, token: string | undefined): Promise<CommandReply>
   read(leader: string, request: ReadRequest, token: string | undefined): Promise<ReadReply>
+  committed(leader: string, token: string | undefined): Promise<number>
   why(
     leader: string,
     resource: { readonly kind: string; readonly name: string; readonly project?: string },

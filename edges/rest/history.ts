@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import { clusterStatus } from '../cluster_status.ts'
 import type { ControlPlane } from '../control_plane.ts'
+import { whenLogIsFresh } from '../fresh_log.ts'
 import type { Authenticated } from './authenticate.ts'
 import type { Forward } from './forward.ts'
 import { diffQuery, logQuery, parseQuery, whyQuery } from './query.ts'
@@ -20,7 +21,9 @@ export function addHistory(
     url: '/api/v1/log',
     handler: async (request) => {
       const { from = 1, limit = LOG_LIMIT, type } = parseQuery(logQuery, request.query)
-      return await control.log(who.actor(request), { from: Math.max(1, from), limit, type })
+      const [actor, token] = [who.actor(request), who.token(request)]
+      await whenLogIsFresh(control, actor, (leader) => forward.committed(leader, token))
+      return await control.log(actor, { from: Math.max(1, from), limit, type })
     },
   })
   app.route<{ Params: { kind: string; name: string } }>({

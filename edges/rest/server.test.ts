@@ -176,6 +176,12 @@ describe('reads', () => {
     expect(why.body).toEqual({ entries: leader.control.entries })
     const diff = await curl(`${url}/api/v1/diff?from=2h`, ...authorized)
     expect(diff.body).toEqual(await leader.control.diff())
+    const awaited: number[] = []
+    control.waitForRevision = async (revision) => {
+      awaited.push(revision)
+    }
+    expect((await curl(`${url}/api/v1/log`, ...authorized)).status).toBe(200)
+    expect(awaited).toEqual([1])
     const status = await curl(`${url}/api/v1/status`, ...authorized)
     expect(status.body).toMatchObject({ revision: 0, hosts: leader.control.hosts })
     control.leader = ''

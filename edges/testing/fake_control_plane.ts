@@ -112,6 +112,11 @@ export class FakeControlPlane implements ControlPlane {
     return { revision: this.entries.length, history: HISTORY, rows: rows.slice(start, end), nextPageToken }
   }
 
+  async committed(): Promise<number> {
+    if (this.leader !== undefined) throw new Rejection('NOT_LEADER', 'this member does not lead')
+    return this.entries.length
+  }
+
   async log(_: Actor, { from, limit }: { from: number; limit: number }): Promise<LogPage> {
     const entries = this.entries.filter(({ revision }) => revision >= from).slice(0, limit)
     return { entries, next: from + entries.length }

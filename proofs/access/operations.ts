@@ -149,6 +149,7 @@ function clusterOperations(cloud: TestCloud, { ownHost, otherHost }: Population)
     MemberList: ['MemberList', {}],
     Log: ['Log', log, '/api/v1/log?limit=1'],
     'Log, followed': ['Log', { ...log, follow: true }],
+    Committed: ['Committed', {}],
     Diff: ['Diff', { from: '1', to: '' }, '/api/v1/diff?from=1'],
     'Why an instance in red-shop': why('vm.instance', 'red-vm', project),
     'Why project red-shop': why('iam.project', project),
