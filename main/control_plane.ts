@@ -30,7 +30,7 @@ import type { Runner } from '../projections/kernel/runner.ts'
 import { createBackup } from './backup/create.ts'
 import { concernedBy, whenRealized } from './realized.ts'
 import { Sight } from './sight.ts'
-import { placeOf, readPermission, sinceRevision, verdict, visible } from './visibility.ts'
+import { placeOf, readPermission, sinceRevision, type Visible, verdict, visible } from './visibility.ts'
 
 const TIMEOUT_MS = 30_000
 const ENTRIES_MAX = 1000
@@ -111,7 +111,22 @@ export class LocalControlPlane implements ControlPlane {
       const when = request.at === undefined ? '' : ` as of ${request.at} (revision ${answer.revision})`
       reject('NOT_FOUND', `${kind.id} ${name} does not exist${where}${when}`, { kind: kind.id, name })
     }
+    if (answer.rows.length === 0) await this.#requireProject(request, allowed, answer.revision)
     return answer
+  }
+
+  /** There may be nothing in a project, but of one that does not exist nothing is said. */
+  async #requireProject({ project, at }: ReadRequest, allowed: Visible, revision: number): Promise<void> {
+    if (project === undefined) return
+    const { rows } = await this.#runner.call('read', {
+      kind: 'iam.project',
+      name: project,
+      visible: allowed === undefined ? undefined : { ...allowed, column: 'name' },
+      at: String(revision),
+      now: Date.now(),
+    })
+    const when = at === undefined ? '' : ` as of ${at} (revision ${revision})`
+    if (rows.length === 0) reject('NOT_FOUND', `project ${project} does not exist${when}`, { project })
   }
 
   /** Waits until reads show what they must: everything committed before the call, or a revision the client has seen. */

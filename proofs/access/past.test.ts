@@ -41,7 +41,7 @@ test('a project of the same name as one before shows nothing of the one before',
   const blue = cloud.client(tokenOf(population, 'OO'))
   const before = { kind: 'vpc.vpc', at }
   expect((await cloud.admin.read({ ...before, project })).rows).toHaveLength(1)
-  expect((await blue.read({ ...before, project })).rows).toEqual([])
+  await expect(blue.read({ ...before, project })).rejects.toMatchObject({ code: 'NOT_FOUND' })
   expect(JSON.stringify((await blue.read(before)).rows)).not.toContain('"of":"red"')
   expect(JSON.stringify((await blue.read({ kind: 'iam.project', at })).rows)).not.toContain(project)
   await expect(blue.read({ ...before, project, name: 'net' })).rejects.toMatchObject({ code: 'NOT_FOUND' })
@@ -49,6 +49,32 @@ test('a project of the same name as one before shows nothing of the one before',
   expect(await why('ad', 'vpc.vpc', 'net', project)).toHaveLength(2)
   await cloud.run('vpc.CreateVpc', { project, name: 'net', cidr: '10.0.0.0/16' })
   expect(await why('OO', 'vpc.vpc', 'net', project)).toHaveLength(1)
+})
+
+test('a list of a project that does not exist says so, to who may know', async () => {
+  const list = { kind: 'vm.instance', project: 'nowhere' }
+  await expect(cloud.admin.read(list)).rejects.toMatchObject({
+    code: 'NOT_FOUND',
+    message: expect.stringContaining('project nowhere does not exist'),
+  })
+  const overRest = await cloud.rest(cloud.adminToken, '/api/v1/projects/nowhere/vm/instances')
+  expect(overRest.status).toBe(404)
+  const owner = cloud.client(tokenOf(population, 'OO'))
+  const denied = { code: 'PERMISSION_DENIED' }
+  await expect(owner.read(list)).rejects.toMatchObject(denied)
+  await expect(owner.read({ ...list, project: 'red-shop' })).rejects.toMatchObject(denied)
+  await cloud.run('iam.CreateProject', { organization: 'red', name: 'late' })
+  const late = await cloud.admin.read({ kind: 'vm.instance', project: 'late' })
+  expect(late.rows).toEqual([])
+  await expect(
+    cloud.admin.read({ kind: 'vm.instance', project: 'late', at: String(late.revision - 1) }),
+  ).rejects.toMatchObject({
+    code: 'NOT_FOUND',
+    message: expect.stringContaining(`as of ${late.revision - 1}`),
+  })
+  await cloud.run('iam.DeleteProject', { project: 'late' })
+  const then = { kind: 'vm.instance', project: 'late', at: String(late.revision) }
+  expect((await cloud.admin.read(then)).rows).toEqual([])
 })
 
 test('why shows of an entry only what its reader may read', async () => {
