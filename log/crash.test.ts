@@ -27,7 +27,7 @@ interface Running {
 function spawnMember(of: TestCluster, member: number): Running {
   const script = fileURLToPath(new URL('./test-member.ts', import.meta.url))
   const child = spawn(process.execPath, [script, JSON.stringify(of.optionsOf(member))], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   })
   children.add(child)
   const events: MemberEvent[] = []
@@ -74,6 +74,15 @@ function expectNothingLost(indexes: readonly number[], found: ReadonlyMap<number
   const lost = indexes.filter((index) => found.get(index) !== `entry ${index}`)
   expect(lost).toEqual([])
 }
+
+test('a member that a test runs ends with the test', async () => {
+  cluster = await TestCluster.create(1, 64)
+  const running = spawnMember(cluster, 1)
+  await eventually('acknowledgements', () => acknowledged([running]).length > 0)
+  const closed = new Promise((resolve) => running.child.once('close', resolve))
+  running.child.stdin?.end()
+  expect(await closed).toBe(0)
+})
 
 test('kill -9 loses nothing that was acknowledged, whatever was being written or sealed', async () => {
   cluster = await TestCluster.create(1, 64)

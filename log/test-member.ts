@@ -5,7 +5,8 @@ import type { MemberOptions } from './test-cluster.ts'
 
 /**
  * A member in a process of its own, for tests that kill or stop it: `node test-member.ts '<options as JSON>'`.
- * Whenever it leads it appends entries that hold their own index, and prints one line for each proposal acknowledged.
+ * Whenever it leads it appends entries that hold their own index, and prints one line for each proposal acknowledged. It ends with its
+ * standard input: nobody is left who would end it.
  */
 export type MemberEvent =
   | { readonly event: 'ready'; readonly term: number }
@@ -33,6 +34,7 @@ async function write(log: Log, term: number): Promise<void> {
   }
 }
 
+process.stdin.once('end', () => process.exit(0)).resume()
 const options: MemberOptions = JSON.parse(process.argv[2] ?? '')
 const log = await openLog({
   ...options,
