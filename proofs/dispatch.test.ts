@@ -68,6 +68,24 @@ test.each(programs)(
   60_000,
 )
 
+test.each([
+  ['flip', '--seed', '0', '--seed takes a whole number from 1 to 2147483647, not 0'],
+  ['linearizability', '--members', '2', '--members takes 1, 3, 5, not 2'],
+  ['linearizability', '--faults', 'kill,flood', '--faults takes kill, pause, links, disk, not flood'],
+])(
+  '%s %s %s is refused before anything is done',
+  async (name, option, value, message) => {
+    const file = join(import.meta.dirname, 'run.ts')
+    const ended = await new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
+      execFile(process.execPath, [file, name, option, value], (error, stdout, stderr) =>
+        resolve({ code: error?.code, stdout, stderr }),
+      )
+    })
+    expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(`error: ${message}`) })
+  },
+  60_000,
+)
+
 test('every program in the list of benchmarks is one', async () => {
   const { stderr } = await new Promise<{ stderr: string }>((resolve) => {
     execFile(process.execPath, [join(import.meta.dirname, 'bench', 'run.ts')], (_error, _stdout, stderr) =>

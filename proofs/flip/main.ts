@@ -3,22 +3,22 @@ import { writeResult } from '../result.ts'
 import { Usage } from '../usage.ts'
 import { proveFlips } from './prove.ts'
 
-const MOST = 1_000_000_000
+const NUMBER_MAX = 0x7fff_ffff
 
 const usage = new Usage(`npm run proof -- flip [--offsets N | --all [--every-sqlite-byte N]] [--seed N]
 
-Flips bytes of a member's data directory, one at a time, and starts the member: what it then answers must be right, or refused. N bytes (500)
-that the seed (1) chooses among all files and kinds of records, or with --all every one, of SQLite's files every Nth (1). Writes
-work/flip/latest/result.json; exits 1 when anything was silently wrong.`)
+Flips bytes of a member's data directory, one at a time: N sampled ones (500), one in each kind of file at least, or with --all every one
+(of SQLite's files every Nth). Each must be harmless, repaired or refused. Writes work/flip/latest/result.json; exits 1 when one was
+silently wrong.`)
 const values = usage.parse({
   offsets: { type: 'string', default: '500' },
   all: { type: 'boolean', default: false },
   'every-sqlite-byte': { type: 'string', default: '1' },
   seed: { type: 'string', default: '1' },
 })
-const offsets = usage.whole('offsets', values.offsets, 1, MOST)
-const everySqliteByte = usage.whole('every-sqlite-byte', values['every-sqlite-byte'], 1, MOST)
-const seed = usage.whole('seed', values.seed, 1, 0x7fff_ffff)
+const offsets = usage.whole('offsets', values.offsets, 1, NUMBER_MAX)
+const seed = usage.whole('seed', values.seed, 1, NUMBER_MAX)
+const everySqliteByte = usage.whole('every-sqlite-byte', values['every-sqlite-byte'], 1, NUMBER_MAX)
 const figures = await proveFlips({
   offsets: values.all ? { everySqliteByte } : offsets,
   seed,

@@ -3,35 +3,55 @@ import { randomInt } from 'node:crypto'
 import { writeResult } from '../result.ts'
 import { Usage } from '../usage.ts'
 import { faultKinds } from './faults/fault.ts'
-import { optionsOf, type ProofOptions } from './options.ts'
+import { CLIENTS_MAX, type ProofOptions, SECONDS_MAX, SEED_MAX } from './options.ts'
 import { canCutLinks, startProof } from './start.ts'
 
 const NAME = 'linearizability'
+const MEMBERS = ['1', '3', '5']
 
 const usage =
-  new Usage(`npm run proof -- linearizability [--seconds N] [--seed S] [--clients C] [--members 1|3|5] [--faults KINDS]
+  new Usage(`npm run proof -- linearizability [--seconds N] [--seed N] [--clients N] [--members 1|3|5] [--faults ${faultKinds.join(',')}]
 
-C clients (8) work for N seconds (120) on the etcd API of real members (3) while these are killed, stand still, are cut off and have slow
-disks: what they were told must be what one store could have answered, and what watchers were told must be its changes. First, planted bugs
-must be found. KINDS are ${faultKinds.join(',')}, and all without --faults. What is done follows from the seed S, or one chosen at random.
-
-Writes work/linearizability/latest/result.json; exits 1 when it does not hold, and then leaves the history beside it.`)
+N clients (8) work on the etcd API of real members for N seconds (120) while these are killed, stand still, are cut off (as root) and
+have slow disks: what clients were told must be what one store could have answered, and what watchers were told must be its changes.
+First, planted bugs must be found. Writes work/linearizability/latest/result.json; exits 1 when it does not hold.`)
 const values = usage.parse({
   seconds: { type: 'string', default: '120' },
-  seed: { type: 'string', default: String(randomInt(0x7fff_ffff)) },
+  seed: { type: 'string', default: String(randomInt(SEED_MAX)) },
   clients: { type: 'string', default: '8' },
   members: { type: 'string', default: '3' },
   faults: { type: 'string', default: faultKinds.join(',') },
 })
-const { seconds, seed, clients, members } = values
-const wanted = values.faults.split(',').filter((kind) => kind !== '')
+const seconds = usage.positive('seconds', values.seconds, SECONDS_MAX)
+const seed = usage.whole('seed', values.seed, 0, SEED_MAX)
+const clients = usage.whole('clients', values.clients, 1, CLIENTS_MAX)
+if (!MEMBERS.includes(values.members))
+  usage.refuse(`--members takes ${MEMBERS.join(', ')}, not ${values.members}`)
+const members = Number(values.members) as ProofOptions['members']
+const wanted = values.faults
+  .split(',')
+  .filter((kind) => kind !== '')
+  .map(
+    (name) =>
+      faultKinds.find((kind) => kind === name) ??
+      usage.refuse(`--faults takes ${faultKinds.join(', ')}, not ${name}`),
+  )
 const namespaces = canCutLinks()
 const faults = namespaces ? wanted : wanted.filter((kind) => kind !== 'links')
 if (faults.length < wanted.length)
   console.error(
     'NOT ROOT: no network namespaces can be made, so NO LINKS ARE CUT; run it as root for the whole proof',
   )
-const options = understood()
+const options: ProofOptions = {
+  seconds,
+  operationsMin: 0,
+  watchEventsMin: 0,
+  seed,
+  clients,
+  members,
+  faults,
+  namespaces,
+}
 console.log(
   `${NAME}: ${seconds} s, ${clients} clients, ${members} members, faults ${faults.join(', ')}, seed ${seed}`,
 )
@@ -52,21 +72,4 @@ try {
   await writeResult(NAME, { success: false, ...options, error: message })
   console.error(`error: ${message} (seed ${seed})`)
   process.exitCode = 1
-}
-
-function understood(): ProofOptions {
-  try {
-    return optionsOf({
-      seconds: Number(seconds),
-      operationsMin: 0,
-      watchEventsMin: 0,
-      seed: Number(seed),
-      clients: Number(clients),
-      members: Number(members),
-      faults,
-      namespaces,
-    })
-  } catch (error) {
-    return usage.refuse((error as Error).message)
-  }
 }

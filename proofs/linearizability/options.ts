@@ -4,8 +4,9 @@ import { faultKinds } from './faults/fault.ts'
 /** What the line with the figures begins with. */
 export const OUTCOME = 'outcome '
 
-const SECONDS_MAX = 3_600
-const CLIENTS_MAX = 64
+export const SECONDS_MAX = 3_600
+export const CLIENTS_MAX = 64
+export const SEED_MAX = 0x7fff_ffff
 
 const Options = z.strictObject({
   /** How long faults and operations go on. */
@@ -14,7 +15,7 @@ const Options = z.strictObject({
   operationsMin: z.int().min(0),
   watchEventsMin: z.int().min(0),
   /** What clients do, and what is done to members, follows from it; when it happens does not. */
-  seed: z.int().min(0).max(0x7fff_ffff),
+  seed: z.int().min(0).max(SEED_MAX),
   clients: z.int().min(1).max(CLIENTS_MAX),
   members: z.union([z.literal(1), z.literal(3), z.literal(5)]),
   faults: z.array(z.enum(faultKinds)),
