@@ -10,7 +10,7 @@ import {
   rangeEnd,
   writeKeyValue,
 } from './hot_messages.ts'
-import { Turns } from './turns.ts'
+import { turns } from './turns.ts'
 
 /** A range of so many keys and bytes is answered at once. */
 const KEYS_AT_ONCE = 512
@@ -18,8 +18,6 @@ const BYTES_AT_ONCE = 256 * 1024
 
 /** An answer that is made while it is sent: framed, in parts. */
 export type Parts = AsyncIterable<Buffer>
-
-const turns = new Turns()
 
 /** A range's answer: its message when it is small, else, framed, its parts, made with turns of the event loop in between. */
 export function rangeAnswer(header: HeaderStart, answer: RangeAnswer, keysOnly: boolean): Uint8Array | Parts {

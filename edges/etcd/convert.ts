@@ -16,7 +16,7 @@ import type { Header, RequestFields, WireKeyValue } from './messages.ts'
 import { StatusError } from './status.ts'
 
 export const text = (bytes: Buffer): string => bytes.toString('latin1')
-export const bytes = (text: string): Buffer => Buffer.from(text, 'latin1')
+const bytes = (text: string): Buffer => Buffer.from(text, 'latin1')
 
 const sortOrders = ['none', 'ascend', 'descend'] as const
 const sortTargets = ['key', 'version', 'create', 'mod', 'value'] as const

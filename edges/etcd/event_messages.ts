@@ -1,11 +1,6 @@
 import { fieldBytes, numberBytes, WireWriter } from '../../log/wire.ts'
 import type { KeyEvent } from '../../projections/keys/queries.ts'
-import { HEAD_BYTES, writeHead } from './frames.ts'
 import { keyValueBytes, writeKeyValue } from './hot_messages.ts'
-import { encode } from './messages.ts'
-
-/** A message of so many bytes is put together in one piece. */
-const COPIED_BYTES_MAX = 8192
 
 /** Events as they are in a WatchResponse. */
 export function encodedEvents(events: readonly KeyEvent[]): Buffer {
@@ -18,18 +13,6 @@ export function encodedEvents(events: readonly KeyEvent[]): Buffer {
     writeEvent(writer, event)
   }
   return writer.buffer
-}
-
-/** A WatchResponse, framed, in one part or more: `fields` are all but its events, which are encoded already. */
-export function framedEvents(fields: object, events: readonly Buffer[]): readonly Buffer[] {
-  const start = encode('WatchResponse', fields)
-  let length = start.length
-  for (const each of events) length += each.length
-  const head = Buffer.allocUnsafe(HEAD_BYTES + start.length)
-  writeHead(head, length)
-  head.set(start, HEAD_BYTES)
-  const parts = [head, ...events]
-  return length > COPIED_BYTES_MAX ? parts : [Buffer.concat(parts)]
 }
 
 function eventBytes({ type, kv, previous }: KeyEvent): number {

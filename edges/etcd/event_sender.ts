@@ -1,7 +1,9 @@
 import type { KeyEvent } from '../../projections/keys/queries.ts'
 import type { CallStream } from './call_stream.ts'
-import { encodedEvents, framedEvents } from './event_messages.ts'
+import { encodedEvents } from './event_messages.ts'
+import { framedParts } from './frames.ts'
 import type { Member } from './member.ts'
+import { encode } from './messages.ts'
 
 /** A response for a client that takes fragments is no larger. */
 const FRAGMENT_BYTES = 1_500_000
@@ -60,7 +62,8 @@ export class EventSender {
 
   #sendMessage(revision: number, parts: readonly Buffer[], goesOn: boolean): Promise<void> {
     const fields = { header: this.#member.header(revision), watchId: this.#watchId }
-    return this.#call.sendFramed(framedEvents(goesOn ? { ...fields, fragment: true } : fields, parts))
+    const start = encode('WatchResponse', goesOn ? { ...fields, fragment: true } : fields)
+    return this.#call.sendFramed(framedParts(start, parts))
   }
 }
 

@@ -17,6 +17,20 @@ export function writeHead(framed: Buffer, length: number): void {
   framed.writeUInt32BE(length, 1)
 }
 
+/** A message of so many bytes is framed in one part. */
+const COPIED_BYTES_MAX = 8192
+
+/** A message that is there in parts, framed. */
+export function framedParts(start: Uint8Array, rest: readonly Buffer[]): readonly Buffer[] {
+  let length = start.length
+  for (const each of rest) length += each.length
+  const head = Buffer.allocUnsafe(HEAD_BYTES + start.length)
+  writeHead(head, length)
+  head.set(start, HEAD_BYTES)
+  const parts = [head, ...rest]
+  return length > COPIED_BYTES_MAX ? parts : [Buffer.concat(parts)]
+}
+
 const NOTHING = Buffer.alloc(0)
 const CAPACITY_BYTES_MIN = 256
 

@@ -168,7 +168,7 @@ export function keyValueBytes({ key, value, createRevision, modRevision, version
     numberBytes(modRevision) +
     numberBytes(version) +
     textBytes(value.length) +
-    (lease === '0' ? 0 : 1 + varintBytes64(BigInt(lease)))
+    (lease === '0' ? 0 : 1 + number64Bytes(BigInt(lease)))
   )
 }
 
@@ -181,7 +181,8 @@ export function writeKeyValue(writer: WireWriter, kv: KeyValue): void {
   if (kv.lease !== '0') writer.number64(6, BigInt(kv.lease))
 }
 
-function varintBytes64(value: bigint): number {
+/** How many bytes 64 bits take, without a tag; a negative number in two's complement. */
+export function number64Bytes(value: bigint): number {
   const unsigned = BigInt.asUintN(64, value)
   return unsigned <= BigInt(Number.MAX_SAFE_INTEGER)
     ? varintBytes(Number(unsigned))

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { EVERYTHING } from '../../domains/kv/interval.ts'
 import { progressOf } from '../../domains/kv/txn.ts'
+import { encodedKeys, encodedLeases, listAnswer } from './big_list.ts'
+import type { Parts } from './big_range.ts'
 import type { CallStream } from './call_stream.ts'
-import { bytes } from './convert.ts'
 import type { Lessor } from './lessor.ts'
 import type { Member } from './member.ts'
 import { decode, encode } from './messages.ts'
@@ -29,7 +30,7 @@ export function leaseMethods(parts: LeaseParts): [path: string, method: UnaryMet
   const led = (
     name: string,
     writes: boolean,
-    local: (request: Buffer) => Promise<object>,
+    local: (request: Buffer, response: string) => Promise<Uint8Array | Parts>,
   ): [path: string, method: UnaryMethod] => [
     `${SERVICE}${name}`,
     (request, metadata) =>
@@ -38,46 +39,48 @@ export function leaseMethods(parts: LeaseParts): [path: string, method: UnaryMet
         request,
         metadata,
         writes,
-        local: async () => encode(`${name}Response`, await local(request)),
+        local: () => local(request, `${name}Response`),
       }),
   ]
   return [
-    led('LeaseGrant', true, async (request) => {
+    led('LeaseGrant', true, async (request, response) => {
       const { ID, TTL } = decode('LeaseGrantRequest', request)
       const wanted = TTL.toNumber()
       if (wanted > TTL_SECONDS_MAX) throw etcdError('leaseTtlTooLarge')
       const id = ID.toString() === '0' ? newId() : ID.toString()
       const ttl = Math.max(wanted, least)
       const { result } = await member.submit('LeaseGrant', { id, ttl }, [])
-      return { header: member.header(result['revision'] as number), ID: id, TTL: ttl }
+      const header = member.header(result['revision'] as number)
+      return encode(response, { header, ID: id, TTL: ttl })
     }),
-    led('LeaseRevoke', true, async (request) => {
+    led('LeaseRevoke', true, async (request, response) => {
       const { ID } = decode('LeaseRevokeRequest', request)
       const { result } = await member.submit('LeaseRevoke', { id: ID.toString() }, [EVERYTHING])
-      return { header: member.header(result['revision'] as number) }
+      return encode(response, { header: member.header(result['revision'] as number) })
     }),
-    led('LeaseTimeToLive', false, async (request) => {
+    led('LeaseTimeToLive', false, async (request, response) => {
       const { ID, keys } = decode('LeaseTimeToLiveRequest', request)
       const id = ID.toString()
       const found = await member.read(false, keys ? [EVERYTHING] : [], (view) => ({
         revision: progressOf(view).revision,
         lease: view.leases.get(id),
-        attached: keys ? view.keys.list('lease', id).map(({ key }) => bytes(key)) : [],
+        attached: keys ? [...view.keys.listKeys('lease', id)] : [],
         remaining: lessor.remaining(id),
       }))
       const { revision, lease, attached, remaining } = found
       const header = member.header(revision)
-      if (lease === undefined) return { header, ID: id, TTL: -1 }
+      if (lease === undefined) return encode(response, { header, ID: id, TTL: -1 })
       // One that is being granted has all of its time.
       const TTL = remaining ?? lease.ttlSeconds
-      return { header, ID: id, TTL, grantedTTL: lease.ttlSeconds, keys: attached }
+      const start = encode(response, { header, ID: id, TTL, grantedTTL: lease.ttlSeconds })
+      return listAnswer(start, attached, encodedKeys)
     }),
-    led('LeaseLeases', false, async () => {
-      const { revision, leases } = await member.read(false, [], (view) => ({
+    led('LeaseLeases', false, async (_, response) => {
+      const { revision, ids } = await member.read(false, [], (view) => ({
         revision: progressOf(view).revision,
-        leases: [...view.leases.values()].map(({ id }) => ({ ID: id })),
+        ids: Array.from(view.leases.values(), ({ id }) => id),
       }))
-      return { header: member.header(revision), leases }
+      return listAnswer(encode(response, { header: member.header(revision) }), ids, encodedLeases)
     }),
   ]
 }

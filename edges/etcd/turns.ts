@@ -1,5 +1,5 @@
 /** Lets long work go on a slice at a time, one slice a turn of the event loop however much of it there is. */
-export class Turns {
+class Turns {
   #waiting: (() => void)[] = []
   #scheduled = false
 
@@ -21,3 +21,5 @@ export class Turns {
     })
   }
 }
+
+export const turns = new Turns()
