@@ -1,11 +1,11 @@
 import { hash } from 'node:crypto'
-import { closeSync, fsyncSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { NO_ORIGIN, type Origin } from '../../domains/kernel/origin.ts'
 import type { StoredEvent } from '../../domains/kernel/record.ts'
 import type { PresentEvent, Registry } from '../../domains/kernel/registry.ts'
 import { BulkInsert } from './bulk_insert.ts'
 import { hashOf, SetDigest } from './digest.ts'
+import { EarlySync } from './early_sync.ts'
 import { EntryChanges } from './entry_changes.ts'
 import type { EventProjection, OpenEventProjection, ProjectedEntry } from './event_projection.ts'
 import { readMeta, sealMeta } from './meta.ts'
@@ -94,7 +94,8 @@ export class ProjectionStore {
   #origin: Origin
   /** Of all entries. */
   #entries: SetDigest
-  #isLoading = false
+  /** While the file is filled. */
+  #sync: EarlySync | undefined
   /** An event of each type, for what declares it. */
   readonly #declared = new Map<string, PresentEvent>()
 
@@ -217,7 +218,7 @@ export class ProjectionStore {
 
   /** Nothing may be read: rows wait in memory. */
   get isLoading(): boolean {
-    return this.#isLoading
+    return this.#sync !== undefined
   }
 
   createIndexes(): void {
@@ -229,9 +230,9 @@ export class ProjectionStore {
    * batch fails, or the process ends, the file must be thrown away.
    */
   beginLoad(): void {
-    this.database.exec('PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF')
+    this.database.exec('PRAGMA synchronous = OFF; PRAGMA journal_mode = DELETE')
     this.database.exec('BEGIN IMMEDIATE')
-    this.#isLoading = true
+    this.#sync = new EarlySync(this.path)
   }
 
   /** The file is whole and on disk once this returns. */
@@ -241,11 +242,10 @@ export class ProjectionStore {
     this.#commit.run()
     for (const set of this.#sets.values()) this.#savedStates.set(set, set.state)
     this.createIndexes()
-    this.#isLoading = false
+    const sync = this.#sync
+    this.#sync = undefined
     this.database.exec(SAFE)
-    const file = openSync(this.path, 'r+')
-    fsyncSync(file)
-    closeSync(file)
+    sync?.end()
   }
 
   /**
@@ -253,8 +253,9 @@ export class ProjectionStore {
    * nothing has changed, but in a load.
    */
   apply(entries: Iterable<AppliedEntry>, origin = this.#origin): void {
-    if (this.#isLoading) {
+    if (this.#sync !== undefined) {
       this.#take(entries, origin)
+      this.#sync.begin()
       return
     }
     this.#begin.run()
@@ -293,7 +294,7 @@ export class ProjectionStore {
     for (const projection of this.#opened.values()) projection.flush()
     let waiting = 0
     for (const set of this.#sets.values()) waiting += set.waiting
-    if (!this.#isLoading || waiting > LOADING_ROWS_MAX) this.#flushRows()
+    if (!this.isLoading || waiting > LOADING_ROWS_MAX) this.#flushRows()
   }
 
   #flushRows(): void {
