@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { crc32c } from '../../domains/kernel/crc32c.ts'
 import { reject } from '../../domains/kernel/rejection.ts'
 import type { KeyValue, Progress } from '../../domains/kv/contract.ts'
+import { hashVersions } from './hash.ts'
 import type { KeyEvent, KeyQueries, PastEvents, PastEventsAnswer, PastRange } from './queries.ts'
 import { bytesOf, COLUMNS, keyValueOf, LATEST, type Version, within } from './versions.ts'
 
@@ -14,7 +14,9 @@ type Answers = {
     database: DatabaseSync,
     progress: Progress,
     ask: KeyQueries[Q]['ask'],
-  ) => KeyQueries[Q]['answer']
+    /** The progress at any time, for what takes more than a turn of the event loop. */
+    now: () => Progress,
+  ) => KeyQueries[Q]['answer'] | Promise<KeyQueries[Q]['answer']>
 }
 
 export const answerKeys: Answers = {
@@ -30,14 +32,9 @@ export const answerKeys: Answers = {
     return { count: counted?.['count'] as number, kvs }
   },
   events: readEvents,
-  hash: (database, progress, { revision }) => {
+  hash: (database, progress, { revision }, now) => {
     checkRevision(progress, revision)
-    let hash = 0
-    const rows = database
-      .prepare(`SELECT ${COLUMNS} FROM key_version v WHERE v.revision <= ? ORDER BY v.revision, v.sub`)
-      .iterate(revision)
-    for (const row of rows) hash = hashVersion(row as unknown as Version, hash)
-    return { hash, compacted: progress.compacted }
+    return hashVersions(database, revision, now)
   },
   progress: (database, { revision, compacted }) => {
     const pragma = (name: string): number =>
@@ -122,10 +119,4 @@ function readBefore(database: DatabaseSync, { key, revision, sub }: Version): Ke
     )
     .get(key, revision, sub) as unknown as Version | undefined
   return found === undefined || found.value === null ? undefined : keyValueOf(found)
-}
-
-function hashVersion(row: Version, before: number): number {
-  const head = `${row.revision} ${row.sub} ${row.create_revision} ${row.version} ${row.lease} ${row.value === null ? '-' : '+'}`
-  const value = row.value ?? new Uint8Array(0)
-  return crc32c(value, crc32c(row.key, crc32c(Buffer.from(head), before)))
 }

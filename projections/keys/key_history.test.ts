@@ -7,7 +7,8 @@ import kv from '../../domains/kv/index.ts'
 import { scrub } from '../kernel/scrub.ts'
 import { ProjectionStore } from '../kernel/store.ts'
 import { keyHistory } from './key_history.ts'
-import { KEY_HISTORY, type KeyQueries, type PastEventsAnswer } from './queries.ts'
+import { type HashAnswer, KEY_HISTORY, type KeyQueries, type PastEventsAnswer } from './queries.ts'
+import type { Version } from './versions.ts'
 
 class Histories {
   readonly store = new ProjectionStore(':memory:', new Registry([kv]), [], [keyHistory])
@@ -37,6 +38,10 @@ class Histories {
 
   ask<Q extends keyof KeyQueries>(query: Q, ask: KeyQueries[Q]['ask']): KeyQueries[Q]['answer'] {
     return this.store.eventProjections.get(KEY_HISTORY)?.answer(query, ask) as KeyQueries[Q]['answer']
+  }
+
+  async hash(revision: number): Promise<HashAnswer> {
+    return this.ask('hash', { revision })
   }
 
   get digest(): string | undefined {
@@ -177,16 +182,44 @@ describe('the history of keys', () => {
     })
   })
 
-  it('is the same for the same history, and goes on ahead after a restore', () => {
+  it('is the same for the same history, and goes on ahead after a restore', async () => {
     const one = filled()
     const other = filled()
     expect(one.digest).toBe(other.digest)
-    const { hash } = one.ask('hash', { revision: 5 })
-    expect(other.ask('hash', { revision: 5 }).hash).toBe(hash)
+    const { hash } = await one.hash(5)
+    expect((await other.hash(5)).hash).toBe(hash)
     one.restore()
     expect(one.ask('progress', {})).toMatchObject({ revision: 1_000_000_006, compacted: 1_000_000_006 })
     expect(keysAt(one, 1_000_000_006)).toEqual(['a2'])
     expect(one.digest).not.toBe(other.digest)
+  })
+
+  it('is hashed as it was written down', async () => {
+    const histories = new Histories()
+    const values = ['', 'x', '\0\0', '\xff\0\x80', '5 +', 'v'.repeat(500_000)]
+    for (let revision = 2; revision < 40; revision++) {
+      const puts = Array.from({ length: 70 }, (_, sub) => {
+        const at = revision * 70 + sub
+        const value = values[at % (revision > 30 ? 6 : 5)] ?? ''
+        return put(revision, `k\0${at % 300}\xe4`, value, at % 3 ? '0' : String(at))
+      })
+      histories.take(...puts)
+    }
+    histories.take(['Deleted', { revision: 40, key: 'k', rangeEnd: 'l' }])
+    for (const revision of [1, 2, 20, 39, 40]) {
+      const { hash } = await histories.hash(revision)
+      expect(hash).toBe(plainHash(histories, revision))
+    }
+  })
+
+  it('is hashed anew when it is compacted meanwhile', async () => {
+    const histories = new Histories()
+    for (let revision = 2; revision < 5000; revision++) histories.take(put(revision, 'k', 'x'))
+    const hashing = histories.hash(4999)
+    await new Promise((resolve) => setImmediate(resolve))
+    histories.take(['Compacted', { revision: 4000 }])
+    const { hash, compacted } = await hashing
+    expect([hash, compacted]).toEqual([plainHash(histories, 4999), 4000])
   })
 
   it('notices a row that is not what was written', () => {
@@ -197,6 +230,20 @@ describe('the history of keys', () => {
     expect(damaged()).toEqual([KEY_HISTORY])
   })
 })
+
+/** Over all versions up to a revision, one by one. */
+function plainHash({ store }: Histories, revision: number): number {
+  let hash = 0
+  const rows = store.database
+    .prepare('SELECT * FROM key_version WHERE revision <= ? ORDER BY revision, sub')
+    .all(revision) as unknown as readonly Version[]
+  for (const row of rows) {
+    const { revision: at, sub, create_revision, version, lease, key, value } = row
+    const head = `${at} ${sub} ${create_revision} ${version} ${lease} ${value === null ? '-' : '+'}`
+    hash = crc32c(Buffer.concat([Buffer.from(head), key, value ?? Buffer.alloc(0)]), hash)
+  }
+  return hash
+}
 
 function scrubbed({ store }: Histories): readonly string[] {
   const steps = scrub(store)

@@ -151,11 +151,10 @@ class KeyHistory implements OpenEventProjection {
   answer(query: string, ask: object): unknown {
     if (!(query in answerKeys)) return reject('NOT_FOUND', `the history of keys answers no ${query}`)
     const answer = answerKeys[query as keyof KeyQueries]
-    return (answer as (database: DatabaseSync, progress: Progress, ask: object) => unknown)(
-      this.#database,
-      this.#progress,
-      ask,
-    )
+    const now = (): Progress => this.#progress
+    return (
+      answer as (database: DatabaseSync, progress: Progress, ask: object, now: () => Progress) => unknown
+    )(this.#database, this.#progress, ask, now)
   }
 
   *scrub(): Generator<void, boolean> {
