@@ -5,24 +5,51 @@ import type { MemberNode } from './node.ts'
 import { readOrCreate } from './secrets.ts'
 
 const WAIT_MS = 60_000
+const SAY_MS = 15_000
 const POLL_MS = 50
+
+/** How long the first administrator, which takes a leader, is waited for. */
+export interface Patience {
+  readonly waitMilliseconds: number
+  /** Told every so often what is waited for. */
+  readonly say: (line: string) => void
+  readonly sayMilliseconds?: number
+  /** Ends the wait. */
+  readonly signal: AbortSignal
+}
+
+const bounded: Patience = {
+  waitMilliseconds: WAIT_MS,
+  say: () => undefined,
+  signal: new AbortController().signal,
+}
 
 /**
  * Makes the first administrator where there is none yet, and puts its token into a file of mode 0600. Every member does this, whoever leads.
- * Returns true when this call made the administrator. Rejects with TIMEOUT when the members find no leader.
+ * Returns true when this call made the administrator. Rejects with TIMEOUT when the members find no leader in time, and with the signal's
+ * reason.
  */
-export async function bootstrap(node: MemberNode, tokenFile: string): Promise<boolean> {
-  const deadline = performance.now() + WAIT_MS
+export async function bootstrap(
+  node: MemberNode,
+  tokenFile: string,
+  { waitMilliseconds, say, sayMilliseconds = SAY_MS, signal }: Patience = bounded,
+): Promise<boolean> {
+  const started = performance.now()
+  let said = started
   let made = false
   const users = node.platform.engine.state.resource(iam, 'user')
   while (users.size === 0) {
     if (node.platform.leading) made = await tryBootstrap(node)
     if (made) break
-    if (performance.now() > deadline) {
-      throw new Rejection(
-        'TIMEOUT',
-        `no leader was found in ${WAIT_MS / 1000} s: ${node.log.status().waitsFor || 'are a majority of the members running, and can they reach each other?'}`,
-      )
+    signal.throwIfAborted()
+    const now = performance.now()
+    if (now - started > waitMilliseconds) {
+      const seconds = waitMilliseconds / 1000
+      throw new Rejection('TIMEOUT', `no leader was found in ${seconds} s: ${whatIsMissing(node)}`)
+    }
+    if (now - said > sayMilliseconds) {
+      said = now
+      say(`no leader is found yet, and this member goes on waiting: ${whatIsMissing(node)}`)
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
@@ -32,6 +59,13 @@ export async function bootstrap(node: MemberNode, tokenFile: string): Promise<bo
     .sort((a, b) => a.createdRevision - b.createdRevision)[0]
   if (first !== undefined) await readOrCreate(tokenFile, () => tokenValue(node.masterKey, first.uid))
   return made
+}
+
+function whatIsMissing({ log }: MemberNode): string {
+  const { waitsFor } = log.status()
+  return waitsFor === ''
+    ? 'are a majority of the members running, and can they reach each other?'
+    : `it ${waitsFor}`
 }
 
 async function tryBootstrap(node: MemberNode): Promise<boolean> {

@@ -9,6 +9,9 @@ import type { DaemonOptions } from './daemons/connection.ts'
 import { endIncarnations, stopNode } from './down.ts'
 import { whenToldToEnd } from './supervisor.ts'
 
+/** A supervisor is told that there is no leader; a person who starts members one by one is waited for. */
+const LEADER_MS = 60_000
+
 interface JoinFlags {
   readonly join: string
   readonly token?: string
@@ -84,6 +87,7 @@ export const upCommand: ExtraCommand = (program) => {
           registry: await loadDomains(),
           say,
           onFatal: die,
+          leaderMilliseconds: supervised ? LEADER_MS : Number.POSITIVE_INFINITY,
           signal: ending.signal,
         }).catch(async (error: unknown) => {
           if (ending.signal.aborted) {

@@ -23,6 +23,8 @@ export interface UpOptions {
   readonly registry: Registry
   readonly say: (line: string) => void
   readonly onFatal: (error: Error) => void
+  /** How long it is waited for a leader before the start is given up. */
+  readonly leaderMilliseconds: number
   /** Ends the start before it is done. */
   readonly signal: AbortSignal
 }
@@ -84,7 +86,8 @@ export async function up(options: UpOptions): Promise<RunningNode> {
   try {
     for (const repair of member.repairs) say(`damaged rows were made anew from the log: ${repair}`)
     const tokenFile = join(directory, 'admin.token')
-    const made = await Promise.race([bootstrap(member, tokenFile), aborted])
+    const patience = { waitMilliseconds: options.leaderMilliseconds, say, signal }
+    const made = await Promise.race([bootstrap(member, tokenFile, patience), aborted])
     if (made) say(`an administrator was made; its token is in ${tokenFile} (only you can read it)`)
     const token = await readOrCreate(tokenFile, () => {
       throw new Error(`${tokenFile} is missing, and no token of an administrator is left to make it from`)

@@ -20,6 +20,7 @@ async function start(
     config,
     roles: ['member', 'dns'] as const,
     registry: await loadDomains(),
+    leaderMilliseconds: 60_000,
     signal: new AbortController().signal,
     say: (line: string) => lines.push(line),
     onFatal: (error: Error) => lines.push(error.message),
