@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { loadDomains } from '../domains/load.ts'
 import type { ExtraCommand } from '../edges/cli/context.ts'
-import { parseAddress } from '../edges/cli/global_options.ts'
+import { parseAddresses } from '../edges/cli/global_options.ts'
 import { ConfigError, machineName, parseRoles, type Role, readConfig, roles, splitAddress } from './config.ts'
 import type { DaemonOptions } from './daemons/connection.ts'
 import { endIncarnations, stopNode } from './down.ts'
@@ -13,7 +13,7 @@ import { whenToldToEnd } from './supervisor.ts'
 const LEADER_MS = 60_000
 
 interface JoinFlags {
-  readonly join: string
+  readonly join: DaemonOptions['join']
   readonly token?: string
   readonly tokenFile?: string
   readonly caFile?: string
@@ -138,7 +138,11 @@ function joining(program: Command, name: string, summary: string): Command {
   return program
     .command(name)
     .summary(summary)
-    .requiredOption('--join <host:port>', 'any member of the control plane', parseJoin)
+    .requiredOption(
+      '--join <host:port,…>',
+      'members of the control plane: the next is asked when one does not answer',
+      parseJoin,
+    )
     .option('--token <token>', 'of a service account with the role for it')
     .option('--token-file <file>', 'the same, in a file')
     .option(
@@ -150,8 +154,8 @@ function joining(program: Command, name: string, summary: string): Command {
     .addOption(new Option('--supervised', 'end when standard input does').hideHelp())
 }
 
-function parseJoin(text: string): string {
-  return parseAddress('--join', text)
+function parseJoin(text: string): DaemonOptions['join'] {
+  return parseAddresses('--join', text)
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

@@ -66,7 +66,10 @@ export function readGlobals(command: Command, env: Environment): Globals {
   const text = (name: string): string | undefined => given.get(name) as string | undefined
   const timeout = text('timeout')
   return {
-    servers: parseServers(text('server') ?? nonEmpty(env['ULTRACLOUD_SERVER']) ?? DEFAULT_SERVER),
+    servers: parseAddresses(
+      '--server',
+      text('server') ?? nonEmpty(env['ULTRACLOUD_SERVER']) ?? DEFAULT_SERVER,
+    ),
     token: text('token') ?? (text('tokenFile') === undefined ? nonEmpty(env['ULTRACLOUD_TOKEN']) : undefined),
     tokenFile: text('tokenFile'),
     caFile: text('caFile') ?? nonEmpty(env['ULTRACLOUD_CA']),
@@ -103,14 +106,15 @@ function nonEmpty(value: string | undefined): string | undefined {
   return value === '' ? undefined : value
 }
 
-function parseServers(text: string): readonly string[] {
-  const servers = text.split(',').map((server) => server.trim())
-  if (servers.length > SERVERS_MAX) throw usageError(`--server: more than ${SERVERS_MAX} addresses`)
-  return servers.map((server) => parseAddress('--server', server))
+/** Where members are, comma-separated. Throws CliError `usage`, naming the flag. */
+export function parseAddresses(flag: string, text: string): readonly [string, ...string[]] {
+  const [first = '', ...others] = text.split(',').map((address) => address.trim())
+  if (others.length >= SERVERS_MAX) throw usageError(`${flag}: more than ${SERVERS_MAX} addresses`)
+  return [parseAddress(flag, first), ...others.map((address) => parseAddress(flag, address))]
 }
 
 /** Where a member is. Throws CliError `usage`, naming the flag. */
-export function parseAddress(flag: string, text: string): string {
+function parseAddress(flag: string, text: string): string {
   const [, port] = /^(?:\[[0-9a-fA-F:.]+\]|[^:[\]/\s]+):(\d{1,5})$/.exec(text) ?? []
   if (port === undefined || Number(port) < 1 || Number(port) > 65_535)
     throw usageError(`${flag}: ${JSON.stringify(text)} is no host:port, such as ${DEFAULT_SERVER}`)

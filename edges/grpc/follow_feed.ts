@@ -35,7 +35,7 @@ const stale: ReadonlySet<string> = new Set(['HISTORY_MISMATCH', 'REVISION_COMPAC
  * snapshot when that revision is gone or belongs to another history. Throws Rejection when waiting would not help.
  */
 export async function* followFeed(
-  client: ApiClient,
+  client: Pick<ApiClient, 'feedMessages'>,
   subscription: FeedSubscription,
   signal: AbortSignal,
 ): AsyncIterable<FeedBatch> {

@@ -43,7 +43,7 @@ afterAll(async () => {
 
 async function connect(join: string, role: 'dns' | 'host' = 'dns'): Promise<Connection> {
   const token = (await readFile(await daemonToken(admin, role, 'one', directory), 'utf8')).trim()
-  return Connection.open({ join, token, name: 'one', log: (line) => lines.push(line) })
+  return Connection.open({ join: [join], token, name: 'one', log: (line) => lines.push(line) })
 }
 
 describe('a daemon’s connection', () => {
@@ -103,10 +103,34 @@ describe('a daemon’s connection', () => {
     await connection.close()
   })
 
+  it('goes on to the next member when one does not answer', async () => {
+    const token = (await readFile(await daemonToken(admin, 'dns', 'one', directory), 'utf8')).trim()
+    const connection = await Connection.open({
+      join: ['127.0.0.1:1', member.grpcAddress],
+      token,
+      name: 'one',
+      log: (line) => lines.push(line),
+    })
+    const fatal: Error[] = []
+    const followed = Promise.withResolvers<void>()
+    connection.follow(
+      'zones',
+      '',
+      () => followed.resolve(),
+      (error) => fatal.push(error),
+    )
+    await followed.promise
+    await expect(connection.command('iam.CreateOrganization', { name: 'z' })).rejects.toMatchObject({
+      code: 'PERMISSION_DENIED',
+    })
+    await connection.close()
+    expect(fatal).toEqual([])
+  })
+
   it('tells who waits for a command that it is closed, and calls that no fault of the feed', async () => {
     const connection = await connect(member.grpcAddress)
     const nobody = await Connection.open({
-      join: '127.0.0.1:1',
+      join: ['127.0.0.1:1'],
       token: 'x',
       name: 'one',
       log: () => undefined,
@@ -135,6 +159,8 @@ describe('where a daemon joins', () => {
   it('is an address, and wrong before anything is tried when it is none', async () => {
     const { code, stderr } = await runUltracloud(['host', '--join', 'nonsense', '--token', 'x'])
     expect([code, stderr]).toEqual([2, 'error: --join: "nonsense" is no host:port, such as 127.0.0.1:7420\n'])
+    const second = await runUltracloud(['balancer', '--join', '127.0.0.1:7420,nonsense', '--token', 'x'])
+    expect([second.code, second.stderr]).toEqual([code, stderr])
   })
 })
 

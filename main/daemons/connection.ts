@@ -9,6 +9,7 @@ import { ApiClient } from '../../edges/grpc/client.ts'
 import { followFeed } from '../../edges/grpc/follow_feed.ts'
 import { checkHost, TlsChannelCredentials } from '../../log/tls/channel_credentials.ts'
 import { WatchedTls } from '../../log/tls/watched.ts'
+import { type Member, Members } from './members.ts'
 import { retried } from './retry.ts'
 
 const HEARTBEAT_MS = 1000
@@ -20,8 +21,8 @@ const BEHIND_PAUSE_MS = 200
 const perhapsBehind: ReadonlySet<string> = new Set(['UNAUTHENTICATED', 'PERMISSION_DENIED', 'NOT_FOUND'])
 
 export interface DaemonOptions {
-  /** `host:port` of any member. */
-  readonly join: string
+  /** `host:port` of members: the next one is asked when one does not answer. */
+  readonly join: readonly [string, ...string[]]
   readonly token: string
   /** The authorities that the members' certificates are of (PEM); without it, plaintext is spoken. */
   readonly caFile?: string | undefined
@@ -31,9 +32,8 @@ export interface DaemonOptions {
 
 /** What every daemon does with the control plane: follows a feed, says how far it is, and runs commands until they are accepted or refused. */
 export class Connection {
-  readonly #client: ApiClient
+  readonly #members: Members
   readonly #tls: WatchedTls | undefined
-  readonly #join: string
   readonly #log: (line: string) => void
   readonly #stopped = new AbortController()
   readonly #running: Promise<void>[] = []
@@ -44,18 +44,17 @@ export class Connection {
   static async open({ join, token, caFile, log }: DaemonOptions): Promise<Connection> {
     const tls = caFile === undefined ? undefined : await WatchedTls.open({ caFile }, log)
     const secured = tls === undefined ? undefined : new TlsChannelCredentials(tls, checkHost)
-    const client = new ApiClient(new Api(await loadDomains()), join, token, secured)
-    return new Connection(client, join, tls, log)
+    const api = new Api(await loadDomains())
+    const member = (address: string): Member => ({
+      address,
+      client: new ApiClient(api, address, token, secured),
+    })
+    const [first, ...others] = join
+    return new Connection(new Members([member(first), ...others.map(member)]), tls, log)
   }
 
-  private constructor(
-    client: ApiClient,
-    join: string,
-    tls: WatchedTls | undefined,
-    log: (line: string) => void,
-  ) {
-    this.#client = client
-    this.#join = join
+  private constructor(members: Members, tls: WatchedTls | undefined, log: (line: string) => void) {
+    this.#members = members
     this.#tls = tls
     this.#log = log
   }
@@ -65,10 +64,11 @@ export class Connection {
     this.#log(line)
     if (this.#tls !== undefined || this.#askedForTls) return
     this.#askedForTls = true
-    void speaksTls(this.#join, DIAL_MS).then((speaks) => {
+    const { address } = this.#members
+    void speaksTls(address, DIAL_MS).then((speaks) => {
       if (speaks)
         this.#log(
-          `${this.#join} speaks TLS: give the authorities that its certificate is of, with --ca-file or ULTRACLOUD_CA`,
+          `${address} speaks TLS: give the authorities that its certificate is of, with --ca-file or ULTRACLOUD_CA`,
         )
     })
   }
@@ -80,7 +80,7 @@ export class Connection {
   command(type: string, data: object): Promise<CommandReply> {
     const commandId = newCommandId()
     return retried(
-      () => this.#client.command({ type, data, commandId }),
+      () => this.#members.command({ type, data, commandId }),
       this.#stopped.signal,
       ({ message }) => this.#say(`${type} is tried until it gets through: ${message}`),
     )
@@ -106,7 +106,7 @@ export class Connection {
     const { signal } = this.#stopped
     let refusedSince: number | undefined
     const once = async (): Promise<void> => {
-      for await (const batch of followFeed(this.#client, subscription, signal)) {
+      for await (const batch of followFeed(this.#members, subscription, signal)) {
         refusedSince = undefined
         await take(batch)
       }
@@ -138,7 +138,7 @@ export class Connection {
       while (!this.#stopped.signal.aborted) {
         const next = this.#nextBeat()
         try {
-          await this.#client.heartbeat(
+          await this.#members.heartbeat(
             { realizer, ...position(), incarnations: [] },
             { signal: this.#stopped.signal },
           )
@@ -176,7 +176,7 @@ export class Connection {
   async close(): Promise<void> {
     this.#stopped.abort()
     await Promise.all(this.#running)
-    this.#client.close()
+    this.#members.close()
     this.#tls?.close()
   }
 }

@@ -232,11 +232,11 @@ describe('a daemon', () => {
   it('without --ca-file says what it lacks, and goes on trying', async () => {
     const lines: string[] = []
     const options = {
-      join: node.grpcAddress,
+      join: [node.grpcAddress],
       token,
       name: 'two',
       log: (line: string) => void lines.push(line),
-    }
+    } as const
     const connection = await Connection.open(options)
     const host = { name: 'two', vcpus: 1, memoryMebibytes: 1024, acceleration: 'tcg' }
     const refused = expect(connection.command('vm.RegisterHost', host)).rejects.toMatchObject({
