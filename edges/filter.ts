@@ -1,12 +1,15 @@
 import { z } from 'zod'
-import type { Kind } from '../domains/kernel/registry.ts'
+import { Uid } from '../domains/kernel/contract.ts'
+import type { Kind, Registry } from '../domains/kernel/registry.ts'
 import { Rejection } from '../domains/kernel/rejection.ts'
+import { uuidTime } from '../domains/kernel/uuid.ts'
 
 /**
  * Refuses a filter that nothing would ever match: by what is neither `label.x` nor a field of the kind, and for a value that the field can
  * not have. `beside` is what else can be asked for in the same place.
  */
 export function checkFilter(
+  registry: Registry,
   kind: Kind,
   filter: Readonly<Record<string, string>>,
   beside: readonly string[] = [],
@@ -25,7 +28,10 @@ export function checkFilter(
     )
   }
   const wrong = asked.flatMap(([field, value]) => {
-    const problem = problemOf(field, fields[field]?.[1], value)
+    const schema = fields[field]?.[1]
+    const problem =
+      problemOf(field, schema, value) ??
+      (refersByUid(registry, kind, field, schema) ? noUid(value) : undefined)
     return problem === undefined ? [] : [{ field, problem }]
   })
   if (wrong.length === 0) return
@@ -38,6 +44,24 @@ function problemOf(field: string, schema: z.core.$ZodType | undefined, value: st
   if (taken === undefined)
     return field === 'labels' ? 'say label.<name>' : 'it holds more than one value, and no filter takes it'
   return taken.matches(value) ? undefined : `${JSON.stringify(value)} is not ${taken.what}`
+}
+
+/** Whether a field holds the uid of another resource. */
+function refersByUid(
+  registry: Registry,
+  kind: Kind,
+  field: string,
+  schema: z.core.$ZodType | undefined,
+): boolean {
+  const reference = kind.references.find((each) => each.field === field)
+  if (reference !== undefined) return registry.kinds.get(reference.target)?.resource.identity === 'uid'
+  return field !== 'uid' && (schema instanceof z.ZodNullable ? schema.unwrap() : schema) === Uid
+}
+
+function noUid(value: string): string | undefined {
+  return value === '' || uuidTime(value) !== undefined
+    ? undefined
+    : `it takes the uid of a resource, and ${JSON.stringify(value)} is none`
 }
 
 interface Taken {

@@ -11,6 +11,7 @@ import { captured, cli } from './testing_cli.ts'
 import { contractRegistry } from './testing_contracts.ts'
 
 const registry = await contractRegistry()
+const HOST = '01890a5d-ac96-774b-bcce-b302099a8057'
 const stamps = { revision: 3, createdRevision: 1, createdAt: 1000, updatedAt: 1000 }
 
 /** A cloud of two instances on one host, whose image the caller may not read. */
@@ -24,19 +25,19 @@ class Instances extends FakeControlPlane {
     const { name } = request.filter ?? {}
     if (name !== undefined) return { revision: 3, history: 'h', rows: called(name), nextPageToken: '' }
     const rows =
-      request.kind === 'vm.host' ? [{ uid: 'host-uid', name: 'rack-1', ...stamps }] : [row('vm1'), row('vm2')]
+      request.kind === 'vm.host' ? [{ uid: HOST, name: 'rack-1', ...stamps }] : [row('vm1'), row('vm2')]
     return { revision: 3, history: 'h', rows, nextPageToken: '' }
   }
 }
 
 /** What has a name: one `rack-1`, and a `front` in each of two projects. */
 function called(name: string): readonly Readonly<Record<string, unknown>>[] {
-  const uids = name === 'rack-1' ? ['host-uid'] : name === 'front' ? ['subnet-uid', 'other-uid'] : []
+  const uids = name === 'rack-1' ? [HOST] : name === 'front' ? ['subnet-uid', 'other-uid'] : []
   return uids.map((uid) => ({ ...row(name), uid }))
 }
 
 function row(name: string): Readonly<Record<string, unknown>> {
-  const references = { image: '01234567-image-uid', host: 'host-uid', subnet: 'subnet-uid' }
+  const references = { image: '01234567-image-uid', host: HOST, subnet: 'subnet-uid' }
   return {
     uid: name,
     project: 'demo',
@@ -75,7 +76,7 @@ describe('a filter by what is referred to', () => {
     await cli(['get', 'instances', '--project', 'demo', '--at', '2', ...filters], { env, registry })
     expect(control.asked.slice(0, 2)).toMatchObject([
       { kind: 'vm.host', filter: { name: 'rack-1' }, at: '2' },
-      { kind: 'vm.instance', filter: { host: 'host-uid', lifecycle: 'running' }, project: 'demo' },
+      { kind: 'vm.instance', filter: { host: HOST, lifecycle: 'running' }, project: 'demo' },
     ])
     control.asked.length = 0
     await cli(['get', 'instances', '--filter', `host=${uid}`], { env, registry })
@@ -122,9 +123,7 @@ describe('a table', () => {
     })
     const { stdout } = await cli(['diff', '--from', '2', '--to', '3'], { env, registry })
     expect(stdout).toBe('revision 2 to 3: one change\n~ vm.instance demo/vm1\n    host: rack-1 → null\n')
-    expect(control.asked.filter(({ kind }) => kind === 'vm.host')).toMatchObject([
-      { uid: 'host-uid', at: '2' },
-    ])
+    expect(control.asked.filter(({ kind }) => kind === 'vm.host')).toMatchObject([{ uid: HOST, at: '2' }])
   })
 
   it('is bold on a terminal alone, and not where NO_COLOR is set', async () => {

@@ -75,7 +75,7 @@ function readRequest(
   const { readOptions, ...fields } = parseRequest(method.name, method.request, request) as ReadFields
   const { name, uid, project, pageToken, pageSize, filter } = fields
   const kind = registry.kinds.get(method.kind)
-  if (kind !== undefined && filter !== undefined) checkFilter(kind, filter)
+  if (kind !== undefined && filter !== undefined) checkFilter(registry, kind, filter)
   return {
     kind: method.kind,
     project: nonEmpty(project),

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Kind } from '../../domains/kernel/registry.ts'
+import type { Kind, Registry } from '../../domains/kernel/registry.ts'
 import { Rejection } from '../../domains/kernel/rejection.ts'
 import type { ControlPlane, ReadReply, ReadRequest } from '../control_plane.ts'
 import { checkFilter } from '../filter.ts'
@@ -34,7 +34,7 @@ export function addReads(
     for (const path of new Set([scoped, all])) {
       app.get<{ Params: { project?: string } }>(path, async (request, reply) => {
         const { project } = request.params
-        const answer = await read(request, listRequest(kind, project, request.query))
+        const answer = await read(request, listRequest(control.registry, kind, project, request.query))
         const { rows, nextPageToken, revision, history } = stamped(reply, answer)
         return { items: rows, nextPageToken, revision, history }
       })
@@ -50,14 +50,19 @@ export function addReads(
   }
 }
 
-function listRequest(kind: Kind, project: string | undefined, query: unknown): ReadRequest {
+function listRequest(
+  registry: Registry,
+  kind: Kind,
+  project: string | undefined,
+  query: unknown,
+): ReadRequest {
   const filter: Record<string, string> = {}
   const parsed = parseQuery(listQuery, query, (name, value) => {
     filter[name] = value
   })
   if (Object.keys(filter).length > FILTERS_MAX)
     throw new Rejection('INVALID_ARGUMENT', `a list takes ${FILTERS_MAX} filters at most`)
-  checkFilter(kind, filter, Object.keys(listQuery))
+  checkFilter(registry, kind, filter, Object.keys(listQuery))
   const { page_size: pageSize, page_token: pageToken } = parsed
   return { kind: kind.id, project, filter, pageSize, pageToken, ...shown(parsed) }
 }

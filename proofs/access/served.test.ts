@@ -36,3 +36,18 @@ test('no method is a promise only', async () => {
     expect(said, path).toContain(await answerOf(path, method.stream))
   expect(cloud.faults).toEqual([])
 })
+
+test('a filter by a reference takes a uid, and says so', async () => {
+  const byName = { kind: 'vm.instance', filter: { host: 'rack-1', image: 'web' } }
+  const detail = expect.stringMatching(/host: it takes the uid of a resource, and "rack-1" is none; image: /)
+  await expect(cloud.admin.read(byName)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: detail })
+  const list = (query: string) => cloud.rest(cloud.adminToken, query)
+  expect(await list('/api/v1/vm/instances?host=rack-1&image=web')).toMatchObject({
+    status: 400,
+    body: { code: 'INVALID_ARGUMENT', detail },
+  })
+  const uid = '01890a5d-ac96-774b-bcce-b302099a8057'
+  expect(await list(`/api/v1/vm/instances?host=${uid}`)).toMatchObject({ status: 200, body: { items: [] } })
+  expect(await list('/api/v1/vm/instances?host=')).toMatchObject({ status: 200 })
+  expect(await list('/api/v1/iam/projects?organization=nobody')).toMatchObject({ status: 200 })
+})
