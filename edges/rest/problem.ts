@@ -24,7 +24,9 @@ export function knownProblem(error: unknown): Problem | undefined {
   const { statusCode, message } = error as { statusCode?: unknown; message?: unknown }
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode > 499) return undefined
   const code: Code = statusCode === 413 ? 'TOO_LARGE' : statusCode === 404 ? 'NOT_FOUND' : 'INVALID_ARGUMENT'
-  return problemOf(new Rejection(code, String(message)), statusCode)
+  const detail =
+    statusCode === 415 ? 'a body is JSON: send it as content-type: application/json' : String(message)
+  return problemOf(new Rejection(code, detail), statusCode)
 }
 
 export const fault = problemOf(new Rejection('INTERNAL', 'a fault of the service; its log says more'))

@@ -247,8 +247,14 @@ describe('bad input', () => {
     ],
     ['a wrong type', JSON.stringify({ ...box, size: '1' }), 'application/json', 400, 'size: Invalid input'],
     ['a reserved key', '{"__proto__":{"a":1}}', 'application/json', 400, 'JSON'],
-    ['another content type', 'project=demo', 'application/x-www-form-urlencoded', 415, 'Media Type'],
-    ['plain text', 'hello', 'text/plain', 415, 'Media Type'],
+    [
+      'another content type',
+      'project=demo',
+      'application/x-www-form-urlencoded',
+      415,
+      'content-type: application/json',
+    ],
+    ['plain text', 'hello', 'text/plain', 415, 'content-type: application/json'],
   ])('a command with %s is refused', async (_, body, type, status, detail) => {
     const { url, faults } = await restEdge()
     const path = `${url}/api/v1/commands/toy.CreateBox`
