@@ -58,7 +58,7 @@ export function isLongText(type: FieldType): boolean {
 
 /** Whether a number is a moment: contracts say milliseconds since 1970. */
 export function isTime(key: string): boolean {
-  return key.endsWith('At')
+  return key.endsWith('At') || key === 'since'
 }
 
 function range({ integer, minimum, maximum }: Extract<FieldType, { kind: 'number' }>): string {

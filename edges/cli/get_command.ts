@@ -3,6 +3,7 @@ import type { Kind } from '../../domains/kernel/registry.ts'
 import type { ReadReply, ReadRequest } from '../control_plane.ts'
 import { type Column, columnsOf } from './columns.ts'
 import { usageError } from './exit_codes.ts'
+import { isTime } from './field_help.ts'
 import { parseFilter, withUids } from './filters.ts'
 import { addGlobalOptions } from './global_options.ts'
 import { findKind, kindWords } from './kinds.ts'
@@ -10,7 +11,7 @@ import { kebabCase } from './names.ts'
 import type { ResourceNames } from './resource_names.ts'
 import type { Session, Sessions } from './session.ts'
 import { table } from './table.ts'
-import { age } from './times.ts'
+import { age, timestamp } from './times.ts'
 import { cell } from './values.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -214,6 +215,7 @@ function references(columns: readonly Column[], row: Row): readonly { kind: stri
 
 function cellOf({ field, target }: Column, row: Row, names: ResourceNames): string {
   const value = row[field.key]
+  if (typeof value === 'number' && isTime(field.key)) return timestamp(value)
   if (target === undefined) return cell(value)
   if (Array.isArray(value)) return cell((value as string[]).map((uid) => names.name(target, uid)))
   return typeof value === 'string' ? cell(names.name(target, value)) : cell(value)

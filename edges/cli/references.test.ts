@@ -44,6 +44,7 @@ function row(name: string): Readonly<Record<string, unknown>> {
     name,
     intent: 'running',
     lifecycle: 'running',
+    retryAt: Date.UTC(2030, 0, 31, 12),
     ...references,
     ...stamps,
   }
@@ -110,6 +111,12 @@ describe('a table', () => {
       'vm.host at 2',
       'vm.image at 2',
     ])
+  })
+
+  it('has times for milliseconds', async () => {
+    const { env } = await instances()
+    const { stdout } = await cli(['get', 'instances', '-o', 'wide'], { env, registry })
+    expect(stdout).toMatch(/ 2030-01-31 12:00:00Z /)
   })
 
   it('of changes has them, too, as they were and as they are', async () => {
