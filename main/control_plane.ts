@@ -115,18 +115,20 @@ export class LocalControlPlane implements ControlPlane {
     return answer
   }
 
-  /** There may be nothing in a project, but of one that does not exist nothing is said. */
+  /** There may be nothing in a project, also before there was one; but of one that exists neither now nor then nothing is said. */
   async #requireProject({ project, at }: ReadRequest, allowed: Visible, revision: number): Promise<void> {
     if (project === undefined) return
-    const { rows } = await this.#runner.call('read', {
-      kind: 'iam.project',
-      name: project,
-      visible: allowed === undefined ? undefined : { ...allowed, column: 'name' },
-      at: String(revision),
-      now: Date.now(),
-    })
-    const when = at === undefined ? '' : ` as of ${at} (revision ${revision})`
-    if (rows.length === 0) reject('NOT_FOUND', `project ${project} does not exist${when}`, { project })
+    for (const moment of at === undefined ? [undefined] : [undefined, String(revision)]) {
+      const { rows } = await this.#runner.call('read', {
+        kind: 'iam.project',
+        name: project,
+        visible: allowed === undefined ? undefined : { ...allowed, column: 'name' },
+        at: moment,
+        now: Date.now(),
+      })
+      if (rows.length > 0) return
+    }
+    reject('NOT_FOUND', `project ${project} does not exist`, { project })
   }
 
   /** Waits until reads show what they must: everything committed before the call, or a revision the client has seen. */

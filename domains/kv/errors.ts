@@ -6,6 +6,10 @@ const words = {
   leaseNotFound: ['NOT_FOUND', 'etcdserver: requested lease not found'],
   leaseExists: ['FAILED_PRECONDITION', 'etcdserver: lease already exists'],
   compacted: ['REVISION_COMPACTED', 'etcdserver: mvcc: required revision has been compacted'],
+  tooManyKeys: [
+    'TOO_LARGE',
+    'etcdserver: too many keys to read in txn request: read ranges of more than 20000 outside of it',
+  ],
   futureRevision: ['REVISION_UNKNOWN', 'etcdserver: mvcc: required revision is a future revision'],
 } as const satisfies Record<string, readonly [Code, string]>
 

@@ -21,6 +21,9 @@ import { checkSwept, isLarge } from './sweep.ts'
 
 type KvView = View<typeof state>
 
+/** Keys that one transaction reads, at most: all of it happens in one turn of the event loop. */
+const READ_MAX = 20_000
+
 /** What writes: a decision. Without one, a transaction may only read. */
 export type Emit = Context<typeof state>['emit']
 
@@ -32,6 +35,7 @@ export class Transaction {
   #changed = false
   /** How many rows it has deleted, and what is deleted in it and has rows yet. */
   #deleted = 0
+  #read = 0
   #swept: readonly Interval[] = []
 
   constructor(view: KvView, emit: Emit | undefined) {
@@ -105,7 +109,10 @@ export class Transaction {
 
   /** All comparisons, nested ones too, see the store as it was before. */
   #decidePaths(request: TxnRequest, paths: Map<TxnRequest, boolean>): void {
-    const succeeded = request.compare.every((compare) => holds(this.#view, compare))
+    const succeeded = request.compare.every((compare) => {
+      this.#reads(this.#view.keys.countRange(...bounds(compare.key, compare.rangeEnd)))
+      return holds(this.#view, compare)
+    })
     paths.set(request, succeeded)
     for (const operation of succeeded ? request.success : request.failure)
       if (operation.kind === 'txn') this.#decidePaths(operation.request, paths)
@@ -153,7 +160,20 @@ export class Transaction {
   }
 
   get #present(): RangeSource {
-    return without(presentSource(this.#view.keys), this.#swept)
+    const source = without(presentSource(this.#view.keys), this.#swept)
+    return {
+      count: source.count,
+      read: (from, to, limit) => {
+        this.#reads(Math.min(source.count(from, to), limit ?? READ_MAX + 1))
+        return source.read(from, to, limit)
+      },
+    }
+  }
+
+  /** Throws a Rejection when so many keys more are too many. */
+  #reads(keys: number): void {
+    this.#read += keys
+    if (this.#read > READ_MAX) throw refusal('tooManyKeys')
   }
 }
 

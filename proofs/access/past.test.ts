@@ -41,7 +41,7 @@ test('a project of the same name as one before shows nothing of the one before',
   const blue = cloud.client(tokenOf(population, 'OO'))
   const before = { kind: 'vpc.vpc', at }
   expect((await cloud.admin.read({ ...before, project })).rows).toHaveLength(1)
-  await expect(blue.read({ ...before, project })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  expect((await blue.read({ ...before, project })).rows).toEqual([])
   expect(JSON.stringify((await blue.read(before)).rows)).not.toContain('"of":"red"')
   expect(JSON.stringify((await blue.read({ kind: 'iam.project', at })).rows)).not.toContain(project)
   await expect(blue.read({ ...before, project, name: 'net' })).rejects.toMatchObject({ code: 'NOT_FOUND' })
@@ -66,15 +66,12 @@ test('a list of a project that does not exist says so, to who may know', async (
   await cloud.run('iam.CreateProject', { organization: 'red', name: 'late' })
   const late = await cloud.admin.read({ kind: 'vm.instance', project: 'late' })
   expect(late.rows).toEqual([])
-  await expect(
-    cloud.admin.read({ kind: 'vm.instance', project: 'late', at: String(late.revision - 1) }),
-  ).rejects.toMatchObject({
-    code: 'NOT_FOUND',
-    message: expect.stringContaining(`as of ${late.revision - 1}`),
-  })
+  const before = { kind: 'vm.instance', project: 'late', at: String(late.revision - 1) }
+  expect((await cloud.admin.read(before)).rows).toEqual([])
   await cloud.run('iam.DeleteProject', { project: 'late' })
   const then = { kind: 'vm.instance', project: 'late', at: String(late.revision) }
   expect((await cloud.admin.read(then)).rows).toEqual([])
+  await expect(cloud.admin.read(before)).rejects.toMatchObject({ code: 'NOT_FOUND' })
 })
 
 test('why shows of an entry only what its reader may read', async () => {
