@@ -162,7 +162,7 @@ export class Transaction {
   get #present(): RangeSource {
     const source = without(presentSource(this.#view.keys), this.#swept)
     return {
-      count: source.count,
+      count: (from, to) => source.count(from, to),
       read: (from, to, limit) => {
         this.#reads(Math.min(source.count(from, to), limit ?? READ_MAX + 1))
         return source.read(from, to, limit)
