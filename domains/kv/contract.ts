@@ -32,7 +32,7 @@ export function afterRestore({ revision }: Progress): Progress {
   return { revision: revision + RESTORE_JUMP, compacted: revision + RESTORE_JUMP }
 }
 
-/** The rows are too many for one entry: they go in the entries that follow, and until then nobody reads or writes keys. */
+/** The rows are too many for one entry: they go in the entries that follow, and until then nobody reads or writes these keys. */
 const Swept = z.literal(true).optional()
 
 const write = { permission: 'kv.keys.write', scope: 'system', recorded: false } as const
