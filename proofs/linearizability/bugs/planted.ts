@@ -7,6 +7,7 @@ import type { Rejection } from '../../../domains/kernel/rejection.ts'
 import type { Interval } from '../../../domains/kv/interval.ts'
 import type { PutRequest } from '../../../domains/kv/model.ts'
 import { CallStream } from '../../../edges/etcd/call_stream.ts'
+import { HEAD_BYTES } from '../../../edges/etcd/frames.ts'
 import { Member } from '../../../edges/etcd/member.ts'
 import { decodeAny } from '../../../edges/etcd/messages.ts'
 import { type LeaderCall, Router } from '../../../edges/etcd/router.ts'
@@ -147,12 +148,13 @@ around(
 
 around(
   CallStream.prototype,
-  'send',
+  'sendFramed',
   (send) =>
-    async function (this: CallStream, message) {
-      await send.call(this, message)
+    async function (this: CallStream, parts) {
+      await send.call(this, parts)
       if (!sometimes('repeated-event') || this.metadata[':path'] !== '/etcdserverpb.Watch/Watch') return
+      const message = Buffer.concat(parts).subarray(HEAD_BYTES)
       if ((decodeAny('WatchResponse', message)['events'] as unknown[]).length > 0)
-        await send.call(this, message)
+        await send.call(this, parts)
     },
 )
