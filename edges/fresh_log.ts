@@ -4,7 +4,10 @@ import type { ControlPlane } from './control_plane.ts'
 
 const TIMEOUT_MS = 30_000
 
-/** Resolves once this member has applied all that was committed before the call: on a follower, the leader is asked up to where. */
+/**
+ * Resolves once this member has applied all that was committed before the call: on a follower, the leader is asked up to where. Without
+ * a leader nothing more is committed, and a log is read to see why: it is what this member has.
+ */
 export async function whenLogIsFresh(
   control: ControlPlane,
   actor: Actor,
@@ -12,6 +15,7 @@ export async function whenLogIsFresh(
   signal: AbortSignal = new AbortController().signal,
 ): Promise<void> {
   const leader = control.leaderAddress()
+  if (leader === '') return
   const revision = leader === undefined ? await control.committed(actor) : await askLeader(leader)
   const late = AbortSignal.timeout(TIMEOUT_MS)
   await control.waitForRevision(revision, AbortSignal.any([signal, late]))
