@@ -5,7 +5,7 @@ import type { MemberNode } from './node.ts'
 /** A member of a cluster whose others are not there. */
 const alone = {
   platform: { leading: false, engine: { state: { resource: () => new Map() } } },
-  log: { status: () => ({ waitsFor: 'waits for b and c' }) },
+  log: { status: () => ({ waitsFor: 'waits for b and c', members: [{}, {}, {}] }) },
 } as unknown as MemberNode
 
 test('a member without a leader goes on waiting, and says for what, until it is told to end', async () => {
@@ -31,4 +31,17 @@ test('a supervised one gives up in time', async () => {
     code: 'TIMEOUT',
     message: 'no leader was found in 0.01 s: it waits for b and c',
   })
+})
+
+test('a member alone is waited for until it leads: only then does it answer everything', async () => {
+  const platform = {
+    leading: false,
+    engine: { state: { resource: () => new Map([['uid', { user: null }]]) } },
+  }
+  const lone = { platform, log: { status: () => ({ waitsFor: '', members: [{}] }) } } as unknown as MemberNode
+  const ending = new AbortController()
+  const patience = { waitMilliseconds: 10, say: () => undefined, signal: ending.signal }
+  await expect(bootstrap(lone, '/nowhere', patience)).rejects.toMatchObject({ code: 'TIMEOUT' })
+  platform.leading = true
+  expect(await bootstrap(lone, '/nowhere', patience)).toBe(false)
 })

@@ -38,7 +38,9 @@ export async function bootstrap(
   let said = started
   let made = false
   const users = node.platform.engine.state.resource(iam, 'user')
-  while (users.size === 0) {
+  const isAlone = node.log.status().members.length === 1
+  // Who is alone leads as soon as all of its log is applied: then it answers everything.
+  while (users.size === 0 || (isAlone && !node.platform.leading)) {
     if (node.platform.leading) made = await tryBootstrap(node)
     if (made) break
     signal.throwIfAborted()
