@@ -38,9 +38,7 @@ export async function bootstrap(
   let said = started
   let made = false
   const users = node.platform.engine.state.resource(iam, 'user')
-  const isAlone = node.log.status().members.length === 1
-  // Who is alone leads as soon as all of its log is applied: then it answers everything.
-  while (users.size === 0 || (isAlone && !node.platform.leading)) {
+  while (users.size === 0 || isReplaying(node)) {
     if (node.platform.leading) made = await tryBootstrap(node)
     if (made) break
     signal.throwIfAborted()
@@ -61,6 +59,11 @@ export async function bootstrap(
     .sort((a, b) => a.createdRevision - b.createdRevision)[0]
   if (first !== undefined) await readOrCreate(tokenFile, () => tokenValue(node.masterKey, first.uid))
   return made
+}
+
+/** Who is alone leads as soon as all of its log is applied: only then does it answer everything. */
+function isReplaying({ log, platform }: MemberNode): boolean {
+  return !platform.leading && log.status().members.length === 1
 }
 
 function whatIsMissing({ log }: MemberNode): string {
