@@ -10,6 +10,10 @@ const words = {
     'TOO_LARGE',
     'etcdserver: too many keys to read in txn request: read ranges of more than 20000 outside of it',
   ],
+  tooManyKeysCommitted: [
+    'TOO_LARGE',
+    'etcdserver: too many keys of the past to read in txn request: what it writes is committed all the same',
+  ],
   futureRevision: ['REVISION_UNKNOWN', 'etcdserver: mvcc: required revision is a future revision'],
 } as const satisfies Record<string, readonly [Code, string]>
 

@@ -24,6 +24,23 @@ type KvView = View<typeof state>
 /** Keys that one transaction reads, at most: all of it happens in one turn of the event loop. */
 const READ_MAX = 20_000
 
+/** How many keys a transaction reads. */
+export class ReadKeys {
+  readonly #isCommitted: boolean
+  #count = 0
+
+  /** `isCommitted`: what the transaction writes is committed already, which is then said. */
+  constructor(isCommitted = false) {
+    this.#isCommitted = isCommitted
+  }
+
+  /** Throws a Rejection when so many more are too many. */
+  add(keys: number): void {
+    this.#count += keys
+    if (this.#count > READ_MAX) throw refusal(this.#isCommitted ? 'tooManyKeysCommitted' : 'tooManyKeys')
+  }
+}
+
 /** What writes: a decision. Without one, a transaction may only read. */
 export type Emit = Context<typeof state>['emit']
 
@@ -35,7 +52,7 @@ export class Transaction {
   #changed = false
   /** How many rows it has deleted, and what is deleted in it and has rows yet. */
   #deleted = 0
-  #read = 0
+  readonly #read = new ReadKeys()
   #swept: readonly Interval[] = []
 
   constructor(view: KvView, emit: Emit | undefined) {
@@ -110,7 +127,7 @@ export class Transaction {
   /** All comparisons, nested ones too, see the store as it was before. */
   #decidePaths(request: TxnRequest, paths: Map<TxnRequest, boolean>): void {
     const succeeded = request.compare.every((compare) => {
-      this.#reads(this.#view.keys.countRange(...bounds(compare.key, compare.rangeEnd)))
+      this.#read.add(this.#view.keys.countRange(...bounds(compare.key, compare.rangeEnd)))
       return holds(this.#view, compare)
     })
     paths.set(request, succeeded)
@@ -164,16 +181,10 @@ export class Transaction {
     return {
       count: (from, to) => source.count(from, to),
       read: (from, to, limit) => {
-        this.#reads(Math.min(source.count(from, to), limit ?? READ_MAX + 1))
+        this.#read.add(Math.min(source.count(from, to), limit ?? READ_MAX + 1))
         return source.read(from, to, limit)
       },
     }
-  }
-
-  /** Throws a Rejection when so many keys more are too many. */
-  #reads(keys: number): void {
-    this.#read += keys
-    if (this.#read > READ_MAX) throw refusal('tooManyKeys')
   }
 }
 

@@ -18,7 +18,8 @@ import {
   presentSource,
 } from '../../domains/kv/range.ts'
 import { isLarge } from '../../domains/kv/sweep.ts'
-import { checkRevision, intervalsOf, progressOf, Transaction } from '../../domains/kv/txn.ts'
+import { checkRevision, intervalsOf, progressOf, ReadKeys, Transaction } from '../../domains/kv/txn.ts'
+import type { PastRangeAnswer } from '../../projections/keys/queries.ts'
 import { deletionParts, type Parts, rangeAnswer } from './big_range.ts'
 import { checkKey, checkPut, checkSize, checkTxn } from './checks.ts'
 import {
@@ -150,8 +151,13 @@ async function readRange(member: Member, wanted: RangeRequest, serializable: boo
   }
 }
 
-/** A range of an older revision, from the history. */
-async function readPast(member: Member, wanted: RangeRequest, present: number) {
+/** A range of an older revision, from the history. Throws what `read` does, which is told of how many keys are read. */
+async function readPast(
+  member: Member,
+  wanted: RangeRequest,
+  present: number,
+  reads: (keys: number) => void = () => undefined,
+): Promise<RangeAnswer> {
   const { revision, limit, sortOrder } = wanted
   const [from, to] = bounds(wanted.key, wanted.rangeEnd)
   const bounded =
@@ -160,12 +166,17 @@ async function readPast(member: Member, wanted: RangeRequest, present: number) {
     wanted.minCreateRevision !== 0 ||
     wanted.maxCreateRevision !== 0
   const whole = limit <= 0 || bounded || sortOrder !== 'none'
-  const { count, kvs } = await member.ask('range', {
-    from,
-    to,
-    revision,
-    limit: wanted.countOnly ? 0 : whole ? undefined : limit + 1,
-  })
+  const most = wanted.countOnly ? 0 : whole ? Number.POSITIVE_INFINITY : limit + 1
+  const kvs: KeyValue[] = []
+  for (let next: string | undefined = from; next !== undefined && kvs.length < most; ) {
+    const left = most - kvs.length
+    const limit = whole ? undefined : left
+    const page: PastRangeAnswer = await member.ask('range', { from: next, to, revision, limit })
+    reads(page.kvs.length)
+    kvs.push(...page.kvs)
+    next = page.next
+  }
+  const count = kvs.length < most ? kvs.length : (await member.ask('count', { from, to, revision })).count
   return answerRange(wanted, { count: () => count, read: () => kvs }, present)
 }
 
@@ -187,22 +198,36 @@ const txn = async (
     const answer = writes
       ? ((await member.submit('Txn', wanted, keys)).result as unknown as TxnAnswer)
       : await member.read(serializable, keys, (view) => new Transaction(view, undefined).run(wanted))
-    const answers = await Promise.all(answer.answers.map((each) => filled(member, each)))
+    const answers = await filled(member, answer.answers, new ReadKeys(writes))
     return encode(response, txnResponse(member.header(answer.revision), { ...answer, answers }))
   }
   if (serializable) return local()
   return router.lead({ path: `${SERVICE}Txn`, request, metadata, writes, local })
 }
 
-/** With its ranges of the past read: what they show does not depend on when that is done. */
-async function filled(member: Member, operation: OperationAnswer): Promise<OperationAnswer> {
-  if (operation.kind === 'past') {
-    return { kind: 'range', answer: await readPast(member, operation.request, operation.revision) }
+/** With their ranges of the past read: what they show does not depend on when that is done. */
+async function filled(
+  member: Member,
+  operations: readonly OperationAnswer[],
+  read: ReadKeys,
+): Promise<readonly OperationAnswer[]> {
+  const answers: OperationAnswer[] = []
+  for (const operation of operations) {
+    if (operation.kind === 'past') {
+      const { request, revision } = operation
+      answers.push({
+        kind: 'range',
+        answer: await readPast(member, request, revision, (keys) => read.add(keys)),
+      })
+    } else if (operation.kind === 'txn') {
+      const { answer } = operation
+      answers.push({
+        kind: 'txn',
+        answer: { ...answer, answers: await filled(member, answer.answers, read) },
+      })
+    } else answers.push(operation)
   }
-  if (operation.kind !== 'txn') return operation
-  const { answer } = operation
-  const answers = await Promise.all(answer.answers.map((each) => filled(member, each)))
-  return { kind: 'txn', answer: { ...answer, answers } }
+  return answers
 }
 
 function writesAny({ success, failure }: TxnRequest): boolean {

@@ -2,10 +2,18 @@ import type { DatabaseSync } from 'node:sqlite'
 import { reject } from '../../domains/kernel/rejection.ts'
 import type { KeyValue, Progress } from '../../domains/kv/contract.ts'
 import { hashVersions } from './hash.ts'
-import type { KeyEvent, KeyQueries, PastEvents, PastEventsAnswer, PastRange } from './queries.ts'
+import type {
+  KeyEvent,
+  KeyQueries,
+  PastEvents,
+  PastEventsAnswer,
+  PastKeys,
+  PastRange,
+  PastRangeAnswer,
+} from './queries.ts'
 import { bytesOf, COLUMNS, keyValueOf, LATEST, type Version, within } from './versions.ts'
 
-/** Events in one answer; and bytes of keys and values, roughly. */
+/** Events or keys in one answer; and bytes of keys and values, roughly. */
 const EVENTS_MAX = 1000
 const BYTES_MAX = 1 << 20
 
@@ -22,14 +30,16 @@ type Answers = {
 export const answerKeys: Answers = {
   range: (database, progress, ask) => {
     checkRevision(progress, ask.revision)
-    const kvs = readRange(database, ask)
-    if (ask.limit === undefined || kvs.length < ask.limit) return { count: kvs.length, kvs }
+    return readRange(database, ask)
+  },
+  count: (database, progress, ask) => {
+    checkRevision(progress, ask.revision)
     const counted = database
       .prepare(
         `SELECT count(*) AS count FROM key_version v WHERE ${within(ask.to)} AND v.value IS NOT NULL AND ${LATEST}`,
       )
       .get(parametersOf(ask))
-    return { count: counted?.['count'] as number, kvs }
+    return { count: counted?.['count'] as number }
   },
   events: readEvents,
   hash: (database, progress, { revision }, now) => {
@@ -57,7 +67,7 @@ function checkRevision({ revision, compacted }: Progress, wanted: number): void 
     reject('REVISION_COMPACTED', 'etcdserver: mvcc: required revision has been compacted', { compacted })
 }
 
-function parametersOf({ from, to, revision }: Omit<PastRange, 'limit'>) {
+function parametersOf({ from, to, revision }: PastKeys) {
   return {
     $from: bytesOf(from),
     ...(to === undefined ? {} : { $to: bytesOf(to) }),
@@ -65,15 +75,24 @@ function parametersOf({ from, to, revision }: Omit<PastRange, 'limit'>) {
   }
 }
 
-function readRange(database: DatabaseSync, ask: PastRange): readonly KeyValue[] {
-  const { to, limit } = ask
+/** Reads keys from one on, as many as fit. */
+function readRange(database: DatabaseSync, ask: PastRange): PastRangeAnswer {
+  const most = Math.min(ask.limit ?? EVENTS_MAX, EVENTS_MAX)
   const rows = database
     .prepare(
-      `SELECT ${COLUMNS} FROM key_version v WHERE ${within(to)} AND v.value IS NOT NULL AND ${LATEST}
-        ORDER BY v.key LIMIT ${limit ?? -1}`,
+      `SELECT ${COLUMNS} FROM key_version v WHERE ${within(ask.to)} AND v.value IS NOT NULL AND ${LATEST}
+        ORDER BY v.key LIMIT ${most + 1}`,
     )
-    .all(parametersOf(ask)) as unknown as readonly Version[]
-  return rows.map(keyValueOf)
+    .iterate(parametersOf(ask))
+  const kvs: KeyValue[] = []
+  let bytes = 0
+  for (const found of rows) {
+    const kv = keyValueOf(found as unknown as Version)
+    if (kvs.length >= most || bytes >= BYTES_MAX) return { kvs, next: kv.key }
+    bytes += kv.key.length + kv.value.length
+    kvs.push(kv)
+  }
+  return { kvs, next: undefined }
 }
 
 function readEvents(

@@ -7,7 +7,13 @@ import kv from '../../domains/kv/index.ts'
 import { scrub } from '../kernel/scrub.ts'
 import { ProjectionStore } from '../kernel/store.ts'
 import { keyHistory } from './key_history.ts'
-import { type HashAnswer, KEY_HISTORY, type KeyQueries, type PastEventsAnswer } from './queries.ts'
+import {
+  type HashAnswer,
+  KEY_HISTORY,
+  type KeyQueries,
+  type PastEventsAnswer,
+  type PastRangeAnswer,
+} from './queries.ts'
 import type { Version } from './versions.ts'
 
 class Histories {
@@ -82,10 +88,26 @@ describe('the history of keys', () => {
     expect(keysAt(histories, 5)).toEqual([])
     expect(keysAt(histories, 6)).toEqual(['a2'])
     expect(histories.ask('range', { ...all, revision: 3, limit: 1 })).toMatchObject({
-      count: 3,
       kvs: [{ key: 'a' }],
+      next: 'b',
     })
+    expect(histories.ask('count', { ...all, revision: 3 })).toEqual({ count: 3 })
     expect(() => keysAt(histories, 7)).toThrow('future revision')
+  })
+
+  it('shows as many keys as fit at once, and goes on from there', () => {
+    const histories = new Histories()
+    histories.take(...Array.from({ length: 2500 }, (_, i) => put(2, `k${i}`, 'x')))
+    const shown: string[] = []
+    const pages: number[] = []
+    for (let from: string | undefined = 'k'; from !== undefined; ) {
+      const page: PastRangeAnswer = histories.ask('range', { ...all, from, revision: 2 })
+      shown.push(...page.kvs.map(({ key }) => key))
+      pages.push(page.kvs.length)
+      from = page.next
+    }
+    expect(pages).toEqual([1000, 1000, 500])
+    expect(shown).toEqual(Array.from({ length: 2500 }, (_, i) => `k${i}`).toSorted())
   })
 
   it('tells what happened, with what was before', () => {

@@ -3,18 +3,22 @@ import type { KeyValue, Progress } from '../../domains/kv/contract.ts'
 export const KEY_HISTORY = 'keys'
 
 /** Keys as of a revision; bytes are text of one character each. */
-export interface PastRange {
+export interface PastKeys {
   readonly from: string
   /** Undefined: without an end. */
   readonly to: string | undefined
   readonly revision: number
-  /** Undefined: all of them. */
+}
+
+export interface PastRange extends PastKeys {
+  /** Undefined: as many as fit into an answer. */
   readonly limit: number | undefined
 }
 
 export interface PastRangeAnswer {
-  readonly count: number
   readonly kvs: readonly KeyValue[]
+  /** Where the next answer begins; undefined when there is no more. */
+  readonly next: string | undefined
 }
 
 export interface KeyEvent {
@@ -54,6 +58,7 @@ export interface HashAnswer {
 /** What the history of keys can be asked. */
 export interface KeyQueries {
   range: { readonly ask: PastRange; readonly answer: PastRangeAnswer }
+  count: { readonly ask: PastKeys; readonly answer: { readonly count: number } }
   events: { readonly ask: PastEvents; readonly answer: PastEventsAnswer }
   hash: { readonly ask: { readonly revision: number }; readonly answer: HashAnswer }
   progress: {
