@@ -14,6 +14,10 @@ const words = {
     'TOO_LARGE',
     'etcdserver: too many keys of the past to read in txn request: what it writes is committed all the same',
   ],
+  putAmongSwept: [
+    'TOO_LARGE',
+    'etcdserver: too many keys to delete in txn request that puts one among them: do it in two',
+  ],
   futureRevision: ['REVISION_UNKNOWN', 'etcdserver: mvcc: required revision is a future revision'],
 } as const satisfies Record<string, readonly [Code, string]>
 

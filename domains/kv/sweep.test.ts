@@ -163,6 +163,26 @@ describe('a large deletion', () => {
     scenario.checkReplay()
   })
 
+  it('in a transaction that puts a key among the deleted is refused: sweeping would take it', () => {
+    const scenario = filled(ROWS_AT_ONCE + 1)
+    const remove: Operation = { kind: 'delete', request: { key: 'k', rangeEnd: '\0', previous: false } }
+    const nested = (...success: readonly Operation[]): Operation => {
+      return { kind: 'txn', request: { compare: [], success, failure: [] } }
+    }
+    const among: Operation = { kind: 'put', request: put('kk') }
+    for (const success of [
+      [remove, among],
+      [among, remove],
+      [nested(remove), nested(among)],
+    ])
+      scenario.rejected(kvContract, 'Txn', { compare: [], success, failure: [] }, 'TOO_LARGE')
+    const before: Operation = { kind: 'put', request: put('b') }
+    scenario.run(kvContract, 'Txn', { compare: [], success: [remove, before], failure: [among] })
+    swept(scenario)
+    expect(keysOf(scenario)).toEqual(['a', 'b'])
+    scenario.checkReplay()
+  })
+
   it('may be many small ones in a transaction', () => {
     const half = ROWS_AT_ONCE / 2
     const scenario = filled(5 * half)

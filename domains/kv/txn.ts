@@ -54,6 +54,8 @@ export class Transaction {
   #deleted = 0
   readonly #read = new ReadKeys()
   #swept: readonly Interval[] = []
+  /** What it puts, before or after. */
+  #puts: readonly string[] = []
 
   constructor(view: KvView, emit: Emit | undefined) {
     this.#view = view
@@ -73,6 +75,7 @@ export class Transaction {
     this.#decidePaths(request, paths)
     this.#checkPuts(request, paths)
     this.#checkRanges(request, paths)
+    this.#puts = putsOf(request, paths)
     const { succeeded, answers } = this.#apply(request, paths)
     return { revision: this.revision, succeeded, answers }
   }
@@ -108,10 +111,16 @@ export class Transaction {
         rangeEnd,
         ...(swept && { swept }),
       })
-      if (swept) this.#swept = [...this.#swept, [from, to]]
+      if (swept) this.#sweeps([from, to])
       this.#changed = true
     }
     return { revision: this.revision, deleted, previous: before }
+  }
+
+  /** What is swept goes after the transaction: throws a Rejection when it would take what is put in it. */
+  #sweeps(interval: Interval): void {
+    if (this.#puts.some((key) => meets(interval, bounds(key, '')))) throw refusal('putAmongSwept')
+    this.#swept = [...this.#swept, interval]
   }
 
   /** Throws a Rejection when a put names a lease that is not there. */
@@ -211,6 +220,13 @@ export function checkRevision({ revision, compacted }: Progress, wanted: number)
 
 function pathOf(request: TxnRequest, paths: ReadonlyMap<TxnRequest, boolean>): readonly Operation[] {
   return paths.get(request) === true ? request.success : request.failure
+}
+
+function putsOf(request: TxnRequest, paths: ReadonlyMap<TxnRequest, boolean>): readonly string[] {
+  return pathOf(request, paths).flatMap((operation) => {
+    if (operation.kind === 'txn') return putsOf(operation.request, paths)
+    return operation.kind === 'put' ? [operation.request.key] : []
+  })
 }
 
 const ABSENT = { createRevision: 0, modRevision: 0, version: 0, lease: '0' }

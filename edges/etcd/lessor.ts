@@ -25,6 +25,8 @@ export class Lessor {
   readonly #unfollow: () => void
   /** Resolves once it is known what became of the revoke. */
   readonly #revoking = new Map<string, Promise<void>>()
+  /** How many keys those have that are being revoked. */
+  #rows = 0
   #term = 0
 
   constructor(member: Member) {
@@ -86,31 +88,29 @@ export class Lessor {
     return term !== 0
   }
 
-  /** Revokes what has expired, as many leases in one turn of the event loop as have not too many keys together. */
+  /** Revokes what has expired: so many leases at a time as have not too many keys together. */
   #tick(): void {
-    if (!this.#lead()) return
+    if (!this.#lead() || this.#member.swept.sweeping) return
     const now = performance.now()
-    const { keys } = this.#member.view
-    let rows = 0
     for (const [id, { deadline }] of this.#held) {
-      if (this.#revoking.size >= REVOKE_MAX) return
+      if (this.#revoking.size >= REVOKE_MAX || isLarge(this.#rows)) return
       if (deadline > now || this.#revoking.has(id)) continue
-      rows += keys.count('lease', id)
       this.#revoking.set(id, this.#revoke(id))
-      if (!isLarge(rows)) continue
-      setImmediate(() => this.#tick())
-      return
     }
   }
 
   /** What fails is tried again by a later tick, here or where leases are held then. */
   async #revoke(id: string): Promise<void> {
+    const rows = this.#member.view.keys.count('lease', id)
+    this.#rows += rows
     try {
       await this.#member.submit('LeaseRevoke', { id }, [EVERYTHING], `kv.lease/${id} expired`)
     } catch {
       return
     } finally {
+      this.#rows -= rows
       this.#revoking.delete(id)
+      if (rows > 0) setImmediate(() => this.#tick())
     }
   }
 }

@@ -3,9 +3,10 @@ import { Rejection } from '../../domains/kernel/rejection.ts'
 import type { Interval } from '../../domains/kv/interval.ts'
 import state from '../../domains/kv/state.ts'
 import { isSwept } from '../../domains/kv/sweep.ts'
+import { turns } from './turns.ts'
 
-/** As long as etcd gives a request that waits for those before it, and some more. */
-const TIMEOUT_MS = 10_000
+/** Less than a call is waited for that another member has passed on. */
+const TIMEOUT_MS = 6_000
 
 interface Waiting {
   readonly keys: readonly Interval[]
@@ -31,13 +32,21 @@ export class SweptWaiters {
     return isSwept(this.#view, keys)
   }
 
-  /** Resolves once something was applied that leaves nothing of the keys to be swept. Rejects with TIMEOUT. */
-  wait(keys: readonly Interval[]): Promise<void> {
+  /** Resolves, one waiter a turn of the event loop, once nothing of the keys is to be swept. Rejects with TIMEOUT. */
+  async wait(keys: readonly Interval[]): Promise<void> {
+    const deadline = performance.now() + TIMEOUT_MS
+    while (this.isSwept(keys)) {
+      await this.#applies(keys, deadline - performance.now())
+      await turns.next()
+    }
+  }
+
+  #applies(keys: readonly Interval[], milliseconds: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const timer = setTimeout(() => {
       this.#waiting.delete(waiting)
       reject(new Rejection('TIMEOUT', 'a large deletion takes too long'))
-    }, TIMEOUT_MS).unref()
+    }, milliseconds).unref()
     const go = (): void => {
       clearTimeout(timer)
       resolve()

@@ -1,5 +1,7 @@
 import type { Write } from '../../domains/kernel/table.ts'
 import { BEGINNING, type KeyValue, type Progress } from '../../domains/kv/contract.ts'
+import { EVERYTHING, type Interval, meets } from '../../domains/kv/interval.ts'
+import type { Sweep } from '../../domains/kv/state.ts'
 import type { KeyEvent } from '../../projections/keys/queries.ts'
 import type { Member } from './member.ts'
 
@@ -80,24 +82,41 @@ export class WatchHub {
         events = []
         this.#advance((after as Progress | undefined) ?? BEGINNING)
       } else if (table.name === 'kv.keys' && !this.#again) {
-        const previous = before as KeyValue | undefined
-        const kv = after as KeyValue | undefined
-        if (kv !== undefined) events.push({ type: 'put', kv, previous })
-        else events.push({ type: 'delete', kv: tombstone(key, this.#progress.revision), previous })
+        events.push(this.#eventOf(key, before, after))
       }
     }
     if (events.length > 0) this.#dispatch(events)
   }
 
-  /** The entry by which a large deletion begins has its revision; those that take the rows out have none. */
+  /**
+   * The entry by which a large deletion begins has its revision, and may write other keys; those that take the rows out have none, and
+   * say nothing.
+   */
   #large(writes: readonly Write[]): void {
-    for (const { table, after } of writes) {
-      if (table.name !== 'kv.progress') continue
-      this.#advance((after as Progress | undefined) ?? BEGINNING)
-      if (this.#again) continue
-      for (const subscribers of [this.#ranges, ...this.#byKey.values()])
-        for (const subscriber of subscribers) subscriber.offerLarge(this.#progress.revision)
+    let isBegun = false
+    const events: KeyEvent[] = []
+    const swept: Interval[] = []
+    for (const { table, key, before, after } of writes) {
+      if (table.name === 'kv.progress') {
+        this.#advance((after as Progress | undefined) ?? BEGINNING)
+        isBegun = !this.#again
+      } else if (table.name === 'kv.keys') events.push(this.#eventOf(key, before, after))
+      else if (table.name === 'kv.sweep') swept.push(...begunBy(after as Sweep | undefined))
     }
+    if (!isBegun) return
+    const large = new Set<Subscriber>()
+    for (const subscribers of [this.#ranges, ...this.#byKey.values()])
+      for (const subscriber of subscribers)
+        if (swept.some((interval) => meets(interval, [subscriber.from, subscriber.to]))) large.add(subscriber)
+    if (events.length > 0) this.#dispatch(events, large)
+    for (const subscriber of large) subscriber.offerLarge(this.#progress.revision)
+  }
+
+  #eventOf(key: string, before: object | undefined, after: object | undefined): KeyEvent {
+    const previous = before as KeyValue | undefined
+    const kv = after as KeyValue | undefined
+    if (kv !== undefined) return { type: 'put', kv, previous }
+    return { type: 'delete', kv: tombstone(key, this.#progress.revision), previous }
   }
 
   #advance(progress: Progress): void {
@@ -107,7 +126,7 @@ export class WatchHub {
       this.#progress = progress
   }
 
-  #dispatch(events: readonly KeyEvent[]): void {
+  #dispatch(events: readonly KeyEvent[], without: ReadonlySet<Subscriber> = NOBODY): void {
     const { revision } = this.#progress
     if (this.#byKey.size > 0) {
       const found = new Map<Subscriber, KeyEvent[]>()
@@ -118,14 +137,24 @@ export class WatchHub {
           else own.push(event)
         }
       }
-      for (const [subscriber, own] of found) subscriber.offer(revision, own)
+      for (const [subscriber, own] of found) if (!without.has(subscriber)) subscriber.offer(revision, own)
     }
     for (const subscriber of this.#ranges) {
+      if (without.has(subscriber)) continue
       const { from, to } = subscriber
       const own = events.filter(({ kv: { key } }) => key >= from && (to === undefined || key < to))
       if (own.length > 0) subscriber.offer(revision, own)
     }
   }
+}
+
+const NOBODY: ReadonlySet<Subscriber> = new Set()
+
+/** What the entry sweeps that begins it. The keys of a lease may be anywhere. */
+function begunBy(sweep: Sweep | undefined): readonly Interval[] {
+  if (sweep === undefined) return []
+  if (sweep.lease !== null) return [EVERYTHING]
+  return sweep.intervals.map(({ from, to }) => [from, to ?? undefined])
 }
 
 function tombstone(key: string, revision: number): KeyValue {

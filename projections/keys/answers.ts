@@ -95,6 +95,11 @@ function readRange(database: DatabaseSync, ask: PastRange): PastRangeAnswer {
   return { kvs, next: undefined }
 }
 
+/** Whether there is one key alone in an interval: it has an index. */
+function isOne(from: string, to: string | undefined): boolean {
+  return to === `${from}\0`
+}
+
 function readEvents(
   database: DatabaseSync,
   { compacted, revision }: Progress,
@@ -106,9 +111,9 @@ function readEvents(
   const last = sub > 0 ? since : until
   const statement = database.prepare(
     `SELECT ${COLUMNS} FROM key_version v WHERE (v.revision, v.sub) >= ($since, $sub) AND v.revision <= $last
-      AND ${within(to)} ORDER BY v.revision, v.sub`,
+      AND ${isOne(from, to) ? 'v.key = $from' : within(to)} ORDER BY v.revision, v.sub`,
   )
-  const bounds = to === undefined ? {} : { $to: bytesOf(to) }
+  const bounds = to === undefined || isOne(from, to) ? {} : { $to: bytesOf(to) }
   const place = { $since: since, $sub: sub, $last: last }
   const rows = statement.iterate({ ...place, $from: bytesOf(from), ...bounds })
   const events: KeyEvent[] = []
