@@ -26,7 +26,7 @@ export function maintenanceMethods(member: Member, hub: WatchHub): [path: string
       `${SERVICE}Status`,
       async () => {
         const { leader, commitIndex, term } = member.log.status()
-        const { sizeBytes, sizeInUseBytes } = await member.ask('progress', {})
+        const { sizeBytes, sizeInUseBytes } = await member.askNow('progress', {})
         return encode('StatusResponse', {
           header: header(),
           version: API_VERSION,

@@ -205,6 +205,14 @@ export class Member {
     ask: KeyQueries[Q]['ask'],
   ): Promise<KeyQueries[Q]['answer']> {
     await this.projected(this.#reached, PROJECTED_TIMEOUT_MS)
+    return this.askNow(query, ask)
+  }
+
+  /** As `ask`, of what the history has now. */
+  async askNow<Q extends keyof KeyQueries>(
+    query: Q,
+    ask: KeyQueries[Q]['ask'],
+  ): Promise<KeyQueries[Q]['answer']> {
     const answer = await this.#runner.call('events', { projection: KEY_HISTORY, query, ask })
     return answer as KeyQueries[Q]['answer']
   }
