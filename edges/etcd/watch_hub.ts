@@ -100,7 +100,7 @@ export class WatchHub {
       if (table.name === 'kv.progress') {
         this.#advance((after as Progress | undefined) ?? BEGINNING)
         isBegun = !this.#again
-      } else if (table.name === 'kv.keys') events.push(this.#eventOf(key, before, after))
+      } else if (table.name === 'kv.keys' && isBegun) events.push(this.#eventOf(key, before, after))
       else if (table.name === 'kv.sweep') swept.push(...begunBy(after as Sweep | undefined))
     }
     if (!isBegun) return
